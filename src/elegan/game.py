@@ -1,0 +1,257 @@
+"""The contract: what the loop knows of a GAN, and all that it knows.
+
+A game is the two sides of a GAN (or four networks, or one growing one) and what each side minimises.
+The loop plays *moves*: it draws a batch, asks the game for the named *terms* of the move's loss, and
+descends the sum of their means with respect to the submodules that the move trains.  Nothing else
+about a paper reaches the loop.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Terms = dict[str, Tensor]
+"""Named parts of a side's loss, weighted as in the paper: one value an item judged, or a scalar for a
+statistic of the whole batch.  The loop descends the sum of the means."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a data set says of itself to a game: the shape of each named tensor of a batch, for one item.
+
+    ``real`` is the thing to generate: (channels, height, width) for images, whose values lie in [-1, 1],
+    or (dimensions,) for vectors, whose coordinates have a root mean square of about 1.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    classes: tuple[str, ...] = ()
+    items: int = 0
+    """How many items there are to train on; 0 when unknown or endless."""
+
+    @property
+    def real(self) -> tuple[int, ...]:
+        return self.shapes["real"]
+
+    @property
+    def is_image(self) -> bool:
+        return len(self.real) == 3
+
+
+class Progress(NamedTuple):
+    """How far training has come, in images shown; ``total`` is the budget."""
+
+    images: int
+    total: int
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self.images / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True)
+class Move:
+    """One update: the terms method that gives its loss, and the submodules that it trains.
+
+    ``data`` says which items it sees: "shown" draws new ones that count as images shown, "fresh" draws
+    new ones that don't, "same" keeps those of the move before.
+    """
+
+    terms: str
+    trains: tuple[str, ...]
+    data: Literal["shown", "fresh", "same"] = "shown"
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Settings of the optimiser (Kingma & Ba, 2015) of one submodule at one moment."""
+
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float = 1e-8
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """One process of several that share a batch; alone by default.
+
+    ``mean`` is the mean over the rows of the *whole* batch, [n, ...] → [...], and can be differentiated;
+    terms that use a batch statistic take it from here so that two ranks equal one.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+    def mean(self, rows: Tensor) -> Tensor:
+        return rows.mean(dim=0)
+
+    def gather(self, rows: Tensor) -> Tensor:
+        """The rows of the whole batch, without gradients, for state that all ranks must share (a pool)."""
+        return rows.detach()
+
+
+class Random:
+    """Every random number of one move, from a generator seeded by (seed, step, move).
+
+    Each draw is made for the whole batch and sliced for this rank, so that two ranks equal one and a
+    resumed run equals an uninterrupted one.  ``n`` is the number of rows on this rank.
+    """
+
+    def __init__(
+        self, key: Sequence[int], device: torch.device | str = "cpu", ranks: Ranks | None = None
+    ) -> None:
+        self.ranks, self.device = ranks or Ranks(), torch.device(device)
+        self.seed = int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        self.generator = torch.Generator(self.device).manual_seed(self.seed)
+
+    def _rows(self, whole: Tensor, n: int) -> Tensor:
+        return whole[self.ranks.rank * n : (self.ranks.rank + 1) * n]
+
+    def normal(self, n: int, *shape: int) -> Tensor:
+        """Standard normal numbers [n, *shape]."""
+        rows = n * self.ranks.size
+        return self._rows(torch.randn(rows, *shape, generator=self.generator, device=self.device), n)
+
+    def uniform(self, n: int, *shape: int) -> Tensor:
+        """Uniform numbers in [0, 1), [n, *shape]."""
+        rows = n * self.ranks.size
+        return self._rows(torch.rand(rows, *shape, generator=self.generator, device=self.device), n)
+
+    def integers(self, high: int, n: int, *shape: int) -> Tensor:
+        """Whole numbers in [0, high), int64 [n, *shape]."""
+        rows = n * self.ranks.size
+        return self._rows(
+            torch.randint(high, (rows, *shape), generator=self.generator, device=self.device), n
+        )
+
+
+class Batch(dict[str, Tensor]):
+    """The named tensors of one step, with the move's random numbers and the progress of training.
+
+    A move may leave detached tensors in it for the moves after it in the same step.
+    """
+
+    def __init__(
+        self,
+        tensors: Mapping[str, Tensor] | Iterable[tuple[str, Tensor]] = (),
+        random: Random | None = None,
+        progress: Progress = Progress(0, 0),
+        ranks: Ranks | None = None,
+    ) -> None:
+        super().__init__(tensors)
+        self.random = random or Random((0,))
+        self.progress = progress
+        self.ranks = ranks or Ranks()
+
+    @property
+    def size(self) -> int:
+        """Rows on this rank."""
+        return len(next(iter(self.values())))
+
+
+@dataclass(frozen=True)
+class Config:
+    """What every model can be told; a model's own Config adds its own fields.
+
+    The string under a field is its help on the command line, its tooltip and its documentation.
+    """
+
+    batch: int = 64
+    """Images a step."""
+    lr: float = 2e-4
+    """Learning rate at the start."""
+    beta1: float = 0.0
+    """Adam's first momentum."""
+    beta2: float = 0.99
+    """Adam's second momentum."""
+    ema: float = 20_000
+    """Half-life of the averaged weights, in images shown."""
+    ema_ramp: float = 0.2
+    """Early on the half-life is at most this share of the images shown so far."""
+    augment: tuple[Literal["affine", "translation", "cutout", "colour"], ...] | None = None
+    """Differentiable augmentation; when not given: affine below 10,000 training images, none above."""
+    augment_share: float = 0.5
+    """The share of images that each augmentation is applied to."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if isinstance(value, int | float) and not isinstance(value, bool) and not value >= 0:
+                raise ValueError(f"{name} is {value}; it must be 0 or more.")
+        for name in ("batch", "lr"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be more than 0.")
+        for name in ("beta1", "beta2"):
+            if not getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
+        if self.augment_share > 1:
+            raise ValueError(f"augment_share is {self.augment_share}; it must lie between 0 and 1.")
+
+
+class Game(nn.Module):
+    """A GAN: its networks, its moves and what each side minimises.
+
+    Terms methods may change no state but normalisation buffers; pools, running means and reward
+    baselines change in :meth:`after_move`.
+    """
+
+    deliver: ClassVar[tuple[str, ...]] = ("generator",)
+    """The submodules that are averaged, saved and handed to users."""
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Published settings: name → fields of the Config that differ from the defaults."""
+    low_precision: bool = True
+    """Whether the networks gain from bf16 and channels_last; multilayer perceptrons don't."""
+
+    def __init__(self, config: Any, spec: Spec) -> None:
+        super().__init__()
+        self.config, self.spec = config, spec
+
+    @classmethod
+    def default_preset(cls, spec: Spec) -> str | None:
+        """The preset that stands in for the defaults on such data, if any."""
+        return None
+
+    @classmethod
+    def refuses(cls, config: Any, spec: Spec) -> str | None:
+        """Why this game can't be played on such data, in a sentence; None when it can."""
+        return None
+
+    def moves(self, progress: Progress) -> Sequence[Move]:
+        """The ordered moves of one step."""
+        return (
+            Move("discriminator_terms", ("discriminator",)),
+            Move("generator_terms", ("generator",), data="same"),
+        )
+
+    def discriminator_terms(self, batch: Batch) -> Terms:
+        raise NotImplementedError
+
+    def generator_terms(self, batch: Batch) -> Terms:
+        raise NotImplementedError
+
+    def after_move(self, move: Move, batch: Batch) -> None:
+        """Change the state that terms may not; called without gradients after each update."""
+
+    def optimizer(self, name: str, progress: Progress) -> Adam:
+        """The optimiser's settings for submodule ``name`` at this moment."""
+        return Adam(self.config.lr, self.config.beta1, self.config.beta2)
+
+    def half_life(self, progress: Progress) -> float:
+        """Half-life of the averaged weights at this moment, in images shown."""
+        return min(self.config.ema, self.config.ema_ramp * progress.images)
+
+    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
+        """Generate [n, *spec.real]; ``condition`` holds what is asked for, "label" int64 [n] say."""
+        raise NotImplementedError
+
+    def scores(self, batch: Batch) -> Tensor:
+        """The discriminator's logits [n] for ``batch["real"]``, for the referee."""
+        raise NotImplementedError
+
+
+__all__ = [
+    "Adam", "Batch", "Config", "Game", "Move", "Progress", "Random", "Ranks", "Spec", "Terms",
+]  # fmt: skip

@@ -1,0 +1,57 @@
+"""The street's table of contents: name → where the game lives.  A game is imported when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from elegan.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from elegan.game import Game
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model: where its class is, the paper, and in a few words what it is for."""
+
+    where: str
+    title: str
+    paper: str
+    year: int
+    arxiv: str
+    state: str
+
+
+MODELS: dict[str, Entry] = {
+    "gan": Entry(
+        "gan:GAN", "the first GAN: multilayer perceptrons", "Goodfellow et al., Generative Adversarial Networks",
+        2014, "1406.2661", "works; for small images and vectors",
+    ),
+    "dcgan": Entry(
+        "dcgan:DCGAN", "convolutions and batch normalisation",
+        "Radford et al., Unsupervised Representation Learning with Deep Convolutional GANs",
+        2015, "1511.06434", "works",
+    ),
+    "cgan": Entry(
+        "cgan:CGAN", "a label on demand", "Mirza & Osindero, Conditional Generative Adversarial Nets",
+        2014, "1411.1784", "works; the demo's model; needs labels",
+    ),
+    "r3gan": Entry(
+        "r3gan:R3GAN", "relativistic pairs, both penalties, no tricks",
+        "Huang et al., The GAN is dead; long live the GAN! A Modern GAN Baseline",
+        2024, "2501.05441", "works; the default choice, with labels or without",
+    ),
+}  # fmt: skip
+
+
+def find(name: str) -> type[Game]:
+    """The game of that name.  Raises UserError, with the nearest right name, when there is none."""
+    if name not in MODELS:
+        raise UserError(
+            f'There is no model "{name}"; the models are {", ".join(MODELS)}.{nearest(name, MODELS)}'
+        )
+    module, _, attribute = MODELS[name].where.partition(":")
+    game: type[Game] = getattr(import_module(f"elegan.models.{module}"), attribute)
+    return game

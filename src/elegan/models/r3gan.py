@@ -1,0 +1,158 @@
+"""R3GAN: "The GAN is dead; long live the GAN! A Modern GAN Baseline".
+Yiwen Huang, Aaron Gokaslan, Volodymyr Kuleshov, James Tompkin, 2024, arXiv:2501.05441.
+
+With f(t) = −log(1 + e^(−t)), and real x and latent z drawn in pairs, the discriminator D descends
+
+    E[ −f(D(x) − D(G(z))) ] + γ/2 E‖∇D(x)‖² + γ/2 E‖∇D(G(z))‖²         (eq. 2, with R1 and R2 of eq. 3)
+
+and the generator G descends
+
+    E[ −f(D(G(z)) − D(x)) ]                                             (eq. 2)
+
+Both penalties stand on every discriminator step, and no network has a normalisation layer.  Learning
+rate, β₂ and γ follow a cosine "burn-in" (appendix).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from elegan.augment import NUMBERS, augment, default_policies
+from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec, Terms
+from elegan.losses.adversarial import relativistic_discriminator, relativistic_generator
+from elegan.losses.penalties import zero_centred
+from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator
+from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator
+from elegan.schedule import hold_then_cosine, log_cosine, warm_up
+
+
+@dataclass(frozen=True)
+class R3GANConfig(Config):
+    lr: float = 5e-4
+    """The generator's learning rate at its height."""
+    lr_ratio: float = 1.0
+    """The discriminator's learning rate in units of the generator's."""
+    lr_end: float = 0.1
+    """The share of the learning rate that is left at the end."""
+    hold: float = 0.0
+    """The share of the budget before the learning rate begins to fall."""
+    warm_up: int = 3_200
+    """Images over which the learning rate rises from 0."""
+    beta2_start: float = 0.9
+    """Adam's second momentum at the start; beta2 holds after the burn-in."""
+    gamma: float = 1.0
+    """Weight of R1 and R2 at the start; the one setting that does not carry over between kinds of data."""
+    gamma_end: float = 0.1
+    """Weight of R1 and R2 after the burn-in."""
+    burn_in: float = 0.5
+    """The share of the budget over which gamma and beta2 change."""
+    latent: int = 64
+    """Dimensions of the latent z."""
+    width: int = 96
+    """Channels at the coarsest resolution; units a layer for vectors."""
+    narrow: int = 32
+    """The fewest channels at any resolution."""
+    blocks: int = 1
+    """Residual blocks at each resolution; hidden layers for vectors."""
+    group: int = 0
+    """Channels a group of the paper's grouped bottleneck blocks; 0: dense 3x3 blocks, faster on a processor."""
+    features: int = 128
+    """Units of the discriminator's last hidden layer."""
+    conditional: bool = True
+    """Use the labels, where there are any."""
+
+
+class R3GAN(Game):
+    """Relativistic pairs, R1 and R2, nothing else."""
+
+    Config = R3GANConfig
+    presets = {
+        # Table 9 of the paper: widths and depth of the 32x32 and 64x64 networks, schedules as shares of the run
+        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5e6, ema_ramp=1.0,
+                        augment_share=0.55, width=768, narrow=768, blocks=2, group=16, warm_up=0),
+        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=5e5, ema_ramp=1.0,
+                       augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
+        # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3, gamma_end=0.03,
+                        burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+    }  # fmt: skip
+
+    def __init__(self, config: R3GANConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.low_precision = spec.is_image
+        self.classes = len(spec.classes) if config.conditional else 0
+        self.policies = (
+            ()
+            if not spec.is_image
+            else (default_policies(spec.items) if config.augment is None else config.augment)
+        )
+        if spec.is_image:
+            plan = (config.width, config.narrow, config.blocks, config.group)
+            self.generator = ResidualGenerator(spec.real, self.classes, config.latent, *plan)
+            self.discriminator = ResidualDiscriminator(spec.real, self.classes, config.features, *plan)
+        else:
+            self.generator = FourierGenerator(
+                spec.real[0], self.classes, config.latent, config.width, config.blocks
+            )
+            self.discriminator = FourierDiscriminator(spec.real[0], self.classes, config.width, config.blocks)
+
+    @classmethod
+    def default_preset(cls, spec: Spec) -> str | None:
+        return None if spec.is_image else "mixture"
+
+    def moves(self, progress: Progress) -> Sequence[Move]:
+        return (
+            Move("discriminator_terms", ("discriminator",)),
+            Move("generator_terms", ("generator",), data="fresh"),
+        )
+
+    def discriminator_terms(self, batch: Batch) -> Terms:
+        real, label = batch["real"], self.label(batch)
+        with torch.no_grad():
+            fake = self.generate(batch, label)
+        items = torch.cat([real, fake]).requires_grad_(True)
+        logits = self.judge(items, label.repeat(2), batch.random)
+        real_logits, fake_logits = logits.chunk(2)
+        r1, r2 = zero_centred(logits, items, self.gamma(batch.progress)).chunk(2)
+        return {"pair": relativistic_discriminator(real_logits, fake_logits), "r1": r1, "r2": r2}
+
+    def generator_terms(self, batch: Batch) -> Terms:
+        label = self.label(batch)
+        items = torch.cat([batch["real"], self.generate(batch, label)])
+        real_logits, fake_logits = self.judge(items, label.repeat(2), batch.random).chunk(2)
+        return {"pair": relativistic_generator(real_logits, fake_logits)}
+
+    def generate(self, batch: Batch, label: Tensor) -> Tensor:
+        return self.generator(batch.random.normal(len(label), self.config.latent), label)
+
+    def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
+        """Logits of [real; generated] items; a pair shares one augmentation."""
+        if self.policies:
+            numbers = random.uniform(len(items) // 2, NUMBERS).repeat(2, 1)
+            items = augment(items, numbers, self.policies, self.config.augment_share)
+        return self.discriminator(items, label)
+
+    def label(self, batch: Batch) -> Tensor:
+        real = batch["real"]
+        return (
+            batch["label"] if self.classes else torch.zeros(len(real), dtype=torch.long, device=real.device)
+        )
+
+    def gamma(self, progress: Progress) -> float:
+        return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
+
+    def optimizer(self, name: str, progress: Progress) -> Adam:
+        config, t = self.config, progress.fraction
+        lr = config.lr * (config.lr_ratio if name == "discriminator" else 1.0)
+        lr *= hold_then_cosine(1.0, config.lr_end, t, config.hold) * warm_up(progress.images, config.warm_up)
+        slack = log_cosine(1 - config.beta2_start, 1 - config.beta2, t, config.burn_in)
+        return Adam(lr, config.beta1, 1 - slack)
+
+    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
+        label = condition["label"] if self.classes else torch.zeros(n, dtype=torch.long, device=random.device)
+        return self.generator(random.normal(n, self.config.latent), label)
+
+    def scores(self, batch: Batch) -> Tensor:
+        return self.discriminator(batch["real"], self.label(batch))

@@ -1,0 +1,1 @@
+"""Parts that two models or more share."""

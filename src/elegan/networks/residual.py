@@ -1,0 +1,141 @@
+"""Residual networks without normalisation layers, for a generator and its mirror image.
+
+After R3GAN (Huang et al., 2024, arXiv:2501.05441, section 3 and appendix): leaky ReLU, bilinear
+resampling, fix-up initialisation.  A block is dense, 3x3 – 3x3, which a processor runs faster than the
+paper's 1x1 – grouped 3x3 – 1x1; ``group`` gives the paper's.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+
+from elegan.networks.layers import LEAK, LEAKY_GAIN, ClassLogit, LabelVector, scaled_normal_
+from elegan.networks.shape import crop_to, pad_to, pyramid
+
+EXPANSION = 2
+
+
+class Block(nn.Module):
+    """x + f(x).  Fix-up (Zhang et al., 2019, arXiv:1901.09321): f's last layer starts at 0, the others are
+    scaled by L^(−1/(2m−2)) for L blocks of m layers, so that depth does not make the start explode."""
+
+    def __init__(self, channels: int, blocks: int, group: int) -> None:
+        super().__init__()
+        inner = channels * EXPANSION if group else channels
+        sizes = (1, 3, 1) if group else (3, 3)
+        widths = [channels] + [inner] * (len(sizes) - 1) + [channels]
+        gain = LEAKY_GAIN * blocks ** (-1 / (2 * len(sizes) - 2))
+        self.layers = nn.ModuleList()
+        for index, size in enumerate(sizes):
+            groups = inner // group if group and size == 3 else 1
+            bias = index < len(sizes) - 1
+            layer = nn.Conv2d(
+                widths[index], widths[index + 1], size, padding=size // 2, groups=groups, bias=bias
+            )
+            self.layers.append(scaled_normal_(layer, gain if bias else 0.0))
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        y = x
+        for layer in self.layers:
+            y = layer(leaky_relu(y, LEAK))
+        return x + y
+
+
+class Stage(nn.Module):
+    """Blocks at one resolution, then (or before them) a change to the next one's number of channels."""
+
+    def __init__(self, channels: int, count: int, blocks: int, group: int, change: nn.Module) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(*[Block(channels, blocks, group) for _ in range(count)])
+        self.change = change
+
+
+def _change(before: int, after: int) -> nn.Module:
+    return scaled_normal_(nn.Conv2d(before, after, 1, bias=False)) if before != after else nn.Identity()
+
+
+def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
+    """Channels from the coarsest resolution to the finest: ``width`` shrinking by 0.6 a level, at least ``narrow``.
+
+    Multiples of 16, which is what matrix units like.
+    """
+    return [max(narrow, 16 * round(width * 0.6**level / 16)) for level in range(levels + 1)]
+
+
+class ResidualGenerator(nn.Module):
+    """(z [n, latent], label [n]) → images [n, C, H, W], linear at the end: values may leave [-1, 1] a little."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        classes: int,
+        latent: int,
+        width: int,
+        narrow: int,
+        blocks: int,
+        group: int,
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        self.pyramid = pyramid(*shape[1:])
+        plan = channel_plan(width, narrow, self.pyramid.levels)
+        total = blocks * len(plan)
+        self.label = LabelVector(classes, latent)
+        self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
+        self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
+        changes = [nn.Identity(), *(_change(a, b) for a, b in zip(plan, plan[1:], strict=False))]
+        self.stages = nn.ModuleList(
+            Stage(c, blocks, total, group, change) for c, change in zip(plan, changes, strict=True)
+        )
+        self.end = scaled_normal_(nn.Conv2d(plan[-1], shape[0], 1))
+
+    def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
+        x = (
+            self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape)
+            + self.basis
+        )
+        x = x.contiguous(memory_format=torch.channels_last)
+        for level, stage in enumerate(self.stages):
+            if level:
+                x = interpolate(stage.change(x), scale_factor=2, mode="bilinear", align_corners=False)
+            x = stage.blocks(x)
+        return crop_to(self.end(leaky_relu(x, LEAK)), *self.shape[1:]).float()
+
+
+class ResidualDiscriminator(nn.Module):
+    """(images [n, C, H, W], label [n]) → logits [n]: the generator's mirror image."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        classes: int,
+        features: int,
+        width: int,
+        narrow: int,
+        blocks: int,
+        group: int,
+    ) -> None:
+        super().__init__()
+        self.pyramid = pyramid(*shape[1:])
+        plan = channel_plan(width, narrow, self.pyramid.levels)[::-1]
+        total = blocks * len(plan)
+        self.start = scaled_normal_(nn.Conv2d(shape[0], plan[0], 3, padding=1))
+        changes = [*(_change(a, b) for a, b in zip(plan, plan[1:], strict=False)), nn.Identity()]
+        self.stages = nn.ModuleList(
+            Stage(c, blocks, total, group, change) for c, change in zip(plan, changes, strict=True)
+        )
+        self.gather = scaled_normal_(
+            nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN
+        )
+        self.logit = ClassLogit(features, classes)
+
+    def forward(self, images: Float[Tensor, "n c h w"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        x = self.start(pad_to(images, *self.pyramid.finest))
+        for level, stage in enumerate(self.stages):
+            x = stage.blocks(x)
+            if level < self.pyramid.levels:
+                x = stage.change(avg_pool2d(x, 2))
+        return self.logit(leaky_relu(self.gather(leaky_relu(x, LEAK).flatten(1)), LEAK), label)

@@ -1,0 +1,109 @@
+"""Checkpoints that a kill at any moment can't spoil: safetensors beside a JSON file that names their hash.
+
+The tensors are written under a new name, flushed to the disk, and only then named by ``last.json``, which
+is replaced in one step.  The one before stays as ``previous.json`` and is used when the last is damaged.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+
+class DamagedCheckpoint(Exception):
+    """A checkpoint whose files are missing, cut short or changed since they were written."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a kill, sees the old content or the new and nothing between."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
+    """Write a safetensors file atomically and return its SHA-256."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(plain, metadata)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def save_checkpoint(
+    folder: Path, tensors: dict[str, Tensor], state: dict[str, Any], *, best: bool = False
+) -> None:
+    """Save as the last checkpoint, keeping the one before; with ``best``, as the best one too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{state['images']:012d}.safetensors"
+    record = {"tensors": path.name, "sha256": write_tensors(path, tensors), **state}
+    content = json.dumps(record, indent=1).encode()
+    last = folder / "last.json"
+    if last.exists() and _named(last) != path.name:
+        write_atomically(folder / "previous.json", last.read_bytes())
+    write_atomically(last, content)
+    if best:
+        write_atomically(folder / "best.json", content)
+    named = {_named(folder / f"{which}.json") for which in ("last", "previous", "best")}
+    for old in folder.glob("*.safetensors"):
+        if old.name not in named:
+            old.unlink()
+
+
+def load_checkpoint(folder: Path, which: str = "last") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a checkpoint back: its tensors and its state.
+
+    Raises DamagedCheckpoint when a file is missing or its hash differs.
+    """
+    try:
+        state = json.loads((folder / f"{which}.json").read_text(encoding="utf-8"))
+        content = (folder / state["tensors"]).read_bytes()
+        if hashlib.sha256(content).hexdigest() != state["sha256"]:
+            raise DamagedCheckpoint(f"{folder / state['tensors']} has changed since it was written.")
+        return load(content), state
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise DamagedCheckpoint(f"The {which} checkpoint in {folder} can't be read: {error}.") from error
+
+
+def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], str | None] | None:
+    """The last checkpoint, or the one before with the reason; None where none was written yet."""
+    if not (folder / "last.json").exists():
+        return None
+    try:
+        return *load_checkpoint(folder, "last"), None
+    except DamagedCheckpoint as damage:
+        return *load_checkpoint(folder, "previous"), str(damage)
+
+
+def _named(pointer: Path) -> str | None:
+    try:
+        return str(json.loads(pointer.read_text(encoding="utf-8"))["tensors"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+__all__ = [
+    "DamagedCheckpoint", "load_checkpoint", "load_newest", "save_checkpoint",
+    "write_atomically", "write_tensors",
+]  # fmt: skip

@@ -1,0 +1,223 @@
+"""The only loop.  It knows moves, not papers."""
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from elegan.game import Batch, Game, Move, Progress, Random, Terms
+from elegan.training.ema import Averages
+from elegan.training.precision import Precision, choose
+from elegan.training.ranks import average_gradients, here, term_mean
+
+
+class Stream(Protocol):
+    """An endless, seeded source of items whose place is one number."""
+
+    position: int
+
+    def draw(self, n: int) -> Mapping[str, Tensor]:
+        """The next n items of this rank as named tensors; advances ``position`` by the whole batch."""
+        ...
+
+
+@dataclass(frozen=True)
+class Tick:
+    """The moment between two stretches of training."""
+
+    images: int
+    total: int
+    step: int
+    seconds: float
+    images_per_second: float
+    terms: dict[str, float]
+    """Means since the last tick: "discriminator/pair", "generator/gradient" …"""
+
+    @property
+    def not_finite(self) -> list[str]:
+        """The names of the numbers that are NaN or infinite."""
+        return [name for name, value in self.terms.items() if not abs(value) < float("inf")]
+
+
+class Training:
+    """A game under way: its optimisers, averages and place in the data.
+
+    >>> for tick in Training(game, stream, total=200_000).play(every=10_000):
+    ...     print(tick.images, tick.terms)
+    """
+
+    def __init__(
+        self, game: Game, stream: Stream, *, total: int, seed: int = 0, precision: Precision | None = None
+    ) -> None:
+        self.precision = precision or choose(gains=game.low_precision)
+        self.precision.place(game)
+        self.game, self.stream, self.total, self.seed = game.train(), stream, total, seed
+        self.ranks = here()
+        self.averages = Averages(game)
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.step, self.images, self.seconds, self.stopping = 0, 0, 0.0, False
+        self._sums: dict[str, Tensor] = {}
+        self._since = (0, 0, 0.0)
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.images, self.total)
+
+    @property
+    def finished(self) -> bool:
+        return self.images >= self.total
+
+    def play(self, every: int) -> Iterator[Tick]:
+        """Train, yielding each time ``every`` more images were shown and at the end.
+
+        Set ``stopping`` to make it return after the step at hand.
+        """
+        while not self.finished and not self.stopping:
+            start = time.perf_counter()
+            self.play_step()
+            self.seconds += time.perf_counter() - start
+            if self.finished or self.images // every > self._since[0] // every:
+                yield self._tick()
+
+    def play_step(self) -> None:
+        """All moves of one step, then the averages."""
+        batch = self.new_batch()
+        for index, move in enumerate(self.game.moves(batch.progress)):
+            self.play_move(index, move, batch)
+        self.averages.update(
+            self.game, self.images - batch.progress.images, self.game.half_life(self.progress)
+        )
+        self.step += 1
+
+    def new_batch(self) -> Batch:
+        """An empty batch for the step at hand; its first move fills it."""
+        return Batch(progress=self.progress, ranks=self.ranks)
+
+    def play_move(self, index: int, move: Move, batch: Batch) -> None:
+        """One update: deal the data, ask for the terms, descend the sum of their means."""
+        self._deal(move, batch)
+        batch.random = Random((self.seed, self.step, index), self.precision.device, self.ranks)
+        torch.manual_seed(batch.random.seed)  # dropout draws from the global generator
+        optimizers = self._take_up(move, batch.progress)
+        with self.precision.autocast():
+            terms = getattr(self.game, move.terms)(batch)
+        self._loss(move, terms).backward()
+        trained = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
+        average_gradients(trained, self.ranks)
+        self._record(move, terms, trained)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            self.game.after_move(move, batch)
+
+    def _deal(self, move: Move, batch: Batch) -> None:
+        if move.data == "same" and batch:
+            return
+        rows = self.game.config.batch // self.ranks.size
+        for name, tensor in self.stream.draw(rows).items():
+            batch[name] = tensor.to(self.precision.device, non_blocking=True)
+        if move.data == "shown":
+            self.images += self.game.config.batch
+
+    def _take_up(self, move: Move, progress: Progress) -> list[torch.optim.Adam]:
+        """Free the parameters that the move trains, freeze all others, and set the optimisers."""
+        trained = {id(p) for name in move.trains for p in self.game.get_submodule(name).parameters()}
+        for parameter in self.game.parameters():
+            parameter.requires_grad_(id(parameter) in trained)
+        for name in move.trains:
+            settings = self.game.optimizer(name, progress)
+            group = self._optimizer(name).param_groups[0]
+            group["lr"], group["betas"], group["eps"] = (
+                settings.lr,
+                (settings.beta1, settings.beta2),
+                settings.eps,
+            )
+        return [self._optimizer(name) for name in move.trains]
+
+    def _optimizer(self, name: str) -> torch.optim.Adam:
+        if name not in self.optimizers:
+            parameters = list(self.game.get_submodule(name).parameters())
+            fused = self.precision.device.type in ("cpu", "cuda")
+            self.optimizers[name] = torch.optim.Adam(parameters, fused=fused)
+        return self.optimizers[name]
+
+    def _loss(self, move: Move, terms: Terms) -> Tensor:
+        if not terms or any(term.dim() > 1 for term in terms.values()):
+            shapes = {name: tuple(term.shape) for name, term in terms.items()}
+            raise ValueError(f"{move.terms} gave {shapes}; a term is one value an item [n], or a scalar.")
+        return torch.stack([term_mean(_wide(term), self.ranks) for term in terms.values()]).sum()
+
+    def _record(self, move: Move, terms: Terms, trained: list[nn.Parameter]) -> None:
+        side = move.terms.removesuffix("_terms")
+        for name, term in terms.items():
+            self._add(f"{side}/{name}", _wide(term.detach()).mean())
+        gradients = [p.grad for p in trained if p.grad is not None]
+        self._add(f"{side}/gradient", torch.nn.utils.get_total_norm(gradients))
+
+    def _add(self, name: str, value: Tensor) -> None:
+        """Keep a running sum and count on the device; only a tick waits for it."""
+        row = torch.stack([value.double(), torch.ones_like(value, dtype=torch.float64)])
+        self._sums[name] = self._sums[name] + row if name in self._sums else row
+
+    def _tick(self) -> Tick:
+        means = {name: float(total / count) for name, (total, count) in self._sums.items()}
+        images, seconds = self.images - self._since[0], self.seconds - self._since[2]
+        self._sums, self._since = {}, (self.images, self.step, self.seconds)
+        return Tick(self.images, self.total, self.step, self.seconds, images / max(seconds, 1e-9), means)
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Everything that the next step depends on: tensors, and numbers for a JSON file."""
+        tensors = {f"game.{key}": value for key, value in self.game.state_dict().items()}
+        tensors |= {f"average.{key}": value for key, value in self.averages.state().items()}
+        for name, optimizer in self.optimizers.items():
+            for index, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"adam.{name}.{index}.{key}"] = value
+        tensors |= {f"sum.{name}": value for name, value in self._sums.items()}
+        numbers = {
+            "step": self.step, "images": self.images, "seconds": self.seconds,
+            "position": self.stream.position, "since": list(self._since),
+        }  # fmt: skip
+        return tensors, numbers
+
+    def restore(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        """Go back to a state; the continuation equals the uninterrupted run bit for bit."""
+        _copy_into(self.game.state_dict(), _under("game.", tensors))
+        _copy_into(self.averages.state(), _under("average.", tensors))
+        self.optimizers.clear()
+        for key, value in _under("adam.", tensors).items():
+            name, index, entry = key.rsplit(".", 2)
+            optimizer = self._optimizer(name)
+            parameter = optimizer.param_groups[0]["params"][int(index)]
+            # moments keep the parameter's memory layout: the fused kernel reads both in storage order
+            fresh = value.clone() if value.dim() == 0 else torch.empty_like(parameter).copy_(value)
+            optimizer.state[parameter][entry] = fresh.detach()
+        self._sums = {
+            name: value.to(self.precision.device) for name, value in _under("sum.", tensors).items()
+        }
+        self.step, self.images, self.seconds = numbers["step"], numbers["images"], numbers["seconds"]
+        self.stream.position = numbers["position"]
+        images, step, seconds = numbers["since"]
+        self._since = (images, step, seconds)
+
+
+def _wide(term: Tensor) -> Tensor:
+    return term if term.dtype == torch.float64 else term.float()
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _copy_into(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
+    if targets.keys() != sources.keys():
+        raise ValueError(
+            f"The checkpoint's tensors differ from the game's: {sorted(targets.keys() ^ sources.keys())}."
+        )
+    with torch.no_grad():
+        for key, target in targets.items():
+            target.copy_(sources[key])

@@ -1,0 +1,20 @@
+"""Shapes written as annotations are executed in every test."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+from jaxtyping import install_import_hook
+
+CHECKED = [f"elegan.{room}" for room in ("losses", "networks", "augment", "models", "evaluation")]
+install_import_hook(CHECKED, "beartype.beartype")
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_a_fixed_seed():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
