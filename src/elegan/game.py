@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from elegan.schedule import hold_then_cosine, warm_up
+
 Terms = dict[str, Tensor]
 """Named parts of a side's loss, weighted as in the paper: one value an item judged, or a scalar for a
 statistic of the whole batch.  The loop descends the sum of the means."""
@@ -162,13 +164,21 @@ class Config:
 
     batch: int = 64
     """Images a step."""
-    lr: float = 2e-4
-    """Learning rate at the start."""
+    lr: float = 5e-4
+    """The generator's learning rate at its height."""
+    lr_ratio: float = 1.0
+    """The discriminator's learning rate in units of the generator's."""
+    lr_end: float = 0.1
+    """The share of the learning rate that is left at the end."""
+    hold: float = 0.0
+    """The share of the budget before the learning rate begins to fall, along half a cosine."""
+    warm_up: int = 3_200
+    """Images over which the learning rate rises from 0."""
     beta1: float = 0.0
     """Adam's first momentum."""
     beta2: float = 0.99
     """Adam's second momentum."""
-    ema: float = 20_000
+    ema: int = 20_000
     """Half-life of the averaged weights, in images shown."""
     ema_ramp: float = 0.2
     """Early on the half-life is at most this share of the images shown so far."""
@@ -237,7 +247,10 @@ class Game(nn.Module):
 
     def optimizer(self, name: str, progress: Progress) -> Adam:
         """The optimiser's settings for submodule ``name`` at this moment."""
-        return Adam(self.config.lr, self.config.beta1, self.config.beta2)
+        config = self.config
+        lr = config.lr * (config.lr_ratio if name == "discriminator" else 1.0)
+        lr *= hold_then_cosine(1.0, config.lr_end, progress.fraction, config.hold)
+        return Adam(lr * warm_up(progress.images, config.warm_up), config.beta1, config.beta2)
 
     def half_life(self, progress: Progress) -> float:
         """Half-life of the averaged weights at this moment, in images shown."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -18,7 +19,7 @@ COLOUR = 0.5
 
 
 def affine(images: Images, numbers: Float[Tensor, "n 4"]) -> Images:
-    """Turn by ±8°, scale by ±8 %, shift by ±10 % of the side; what comes in from outside is 0."""
+    """Turn by ±8°, scale by ±8 %, shift by ±10 % of the side; the border goes on outside."""
     angle = ROTATION * numbers[:, 0]
     zoom = torch.exp(math.log1p(SCALE) * numbers[:, 1])
     ratio = images.shape[2] / images.shape[3]
@@ -26,7 +27,7 @@ def affine(images: Images, numbers: Float[Tensor, "n 4"]) -> Images:
     shift = 2 * SHIFT * numbers[:, 2:4]
     rows = (torch.stack([cos, -sin * ratio, shift[:, 0]], 1), torch.stack([sin / ratio, cos, shift[:, 1]], 1))
     grid = affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    return grid_sample(images, grid.to(images.dtype), mode="bilinear", align_corners=False)
+    return grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)
 
 
 def translation(images: Images, numbers: Float[Tensor, "n 2"]) -> Images:
@@ -95,6 +96,22 @@ def augment(images: Images, numbers: Numbers, policies: Sequence[str], share: fl
 FEW_IMAGES = 10_000
 
 
-def default_policies(items: int) -> tuple[str, ...]:
-    """What small data needs: "affine" below 10,000 training images; nothing where there are more."""
-    return ("affine",) if 0 < items < FEW_IMAGES else ()
+@dataclass(frozen=True)
+class Augmentation:
+    """The policies that a discriminator sees its images through, and the share each is applied to."""
+
+    policies: tuple[str, ...]
+    share: float
+
+    @classmethod
+    def for_data(cls, policies: Sequence[str] | None, share: float, items: int) -> "Augmentation":
+        """What was asked for; else what small data needs: "affine" below 10,000 training images."""
+        default = ("affine",) if 0 < items < FEW_IMAGES else ()
+        return cls(default if policies is None else tuple(policies), share)
+
+    def __call__(self, images: Tensor, uniform: Callable[[int, int], Tensor], copies: int = 1) -> Tensor:
+        """``uniform(n, k)`` draws random numbers; ``copies`` stacked batches of images share theirs row by row."""
+        if not self.policies:
+            return images
+        numbers = uniform(len(images) // copies, NUMBERS).repeat(copies, 1)
+        return augment(images, numbers, self.policies, self.share)

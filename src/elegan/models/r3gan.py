@@ -14,32 +14,22 @@ rate, β₂ and γ follow a cosine "burn-in" (appendix).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from elegan.augment import NUMBERS, augment, default_policies
+from elegan.augment import Augmentation
 from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import relativistic_discriminator, relativistic_generator
 from elegan.losses.penalties import zero_centred
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator
 from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator
-from elegan.schedule import hold_then_cosine, log_cosine, warm_up
+from elegan.schedule import log_cosine
 
 
 @dataclass(frozen=True)
 class R3GANConfig(Config):
-    lr: float = 5e-4
-    """The generator's learning rate at its height."""
-    lr_ratio: float = 1.0
-    """The discriminator's learning rate in units of the generator's."""
-    lr_end: float = 0.1
-    """The share of the learning rate that is left at the end."""
-    hold: float = 0.0
-    """The share of the budget before the learning rate begins to fall."""
-    warm_up: int = 3_200
-    """Images over which the learning rate rises from 0."""
     beta2_start: float = 0.9
     """Adam's second momentum at the start; beta2 holds after the burn-in."""
     gamma: float = 1.0
@@ -70,9 +60,9 @@ class R3GAN(Game):
     Config = R3GANConfig
     presets = {
         # Table 9 of the paper: widths and depth of the 32x32 and 64x64 networks, schedules as shares of the run
-        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5e6, ema_ramp=1.0,
+        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5_000_000, ema_ramp=1.0,
                         augment_share=0.55, width=768, narrow=768, blocks=2, group=16, warm_up=0),
-        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=5e5, ema_ramp=1.0,
+        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=500_000, ema_ramp=1.0,
                        augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
         # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
         "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3, gamma_end=0.03,
@@ -83,11 +73,8 @@ class R3GAN(Game):
         super().__init__(config, spec)
         self.low_precision = spec.is_image
         self.classes = len(spec.classes) if config.conditional else 0
-        self.policies = (
-            ()
-            if not spec.is_image
-            else (default_policies(spec.items) if config.augment is None else config.augment)
-        )
+        policies = config.augment if spec.is_image else ()
+        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
         if spec.is_image:
             plan = (config.width, config.narrow, config.blocks, config.group)
             self.generator = ResidualGenerator(spec.real, self.classes, config.latent, *plan)
@@ -129,9 +116,7 @@ class R3GAN(Game):
 
     def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
         """Logits of [real; generated] items; a pair shares one augmentation."""
-        if self.policies:
-            numbers = random.uniform(len(items) // 2, NUMBERS).repeat(2, 1)
-            items = augment(items, numbers, self.policies, self.config.augment_share)
+        items = self.augmentation(items, random.uniform, copies=2)
         return self.discriminator(items, label)
 
     def label(self, batch: Batch) -> Tensor:
@@ -144,11 +129,9 @@ class R3GAN(Game):
         return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
 
     def optimizer(self, name: str, progress: Progress) -> Adam:
-        config, t = self.config, progress.fraction
-        lr = config.lr * (config.lr_ratio if name == "discriminator" else 1.0)
-        lr *= hold_then_cosine(1.0, config.lr_end, t, config.hold) * warm_up(progress.images, config.warm_up)
-        slack = log_cosine(1 - config.beta2_start, 1 - config.beta2, t, config.burn_in)
-        return Adam(lr, config.beta1, 1 - slack)
+        start, end = 1 - self.config.beta2_start, 1 - self.config.beta2
+        beta2 = 1 - log_cosine(start, end, progress.fraction, self.config.burn_in)
+        return replace(super().optimizer(name, progress), beta2=beta2)
 
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
         label = condition["label"] if self.classes else torch.zeros(n, dtype=torch.long, device=random.device)

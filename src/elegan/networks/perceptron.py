@@ -50,6 +50,18 @@ def perceptron(
     return nn.Sequential(*layers, scaled_normal_(WideLinear(sizes[-2], sizes[-1])))
 
 
+class Maxout(nn.Module):
+    """The largest of ``pieces`` linear functions for each unit (Goodfellow et al., 2013, arXiv:1302.4389)."""
+
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.linear = scaled_normal_(nn.Linear(inputs, units * pieces))
+        self.pieces = pieces
+
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n units"]:
+        return self.linear(x).unflatten(1, (-1, self.pieces)).amax(2)
+
+
 def _start_spread_(network: nn.Sequential) -> nn.Sequential:
     """Spread the first layer's biases over (−1, 1), so that its units bend at different places."""
     first = network[0]

@@ -1,0 +1,57 @@
+"""elegan: every kind of GAN.  Train it, know whether it worked, use it, and label honestly what it makes.
+
+>>> import elegan
+>>> run = elegan.train("r3gan", data="digits", minutes=3, out="runs/digits")
+>>> run.evaluate().verdict
+>>> elegan.load("runs/digits").sample(16, label=8, seed=0)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from elegan.data import open_data
+    from elegan.errors import UserError
+    from elegan.training.loop import Training
+    from elegan.verbs.evaluate import evaluate
+    from elegan.verbs.run import Run
+    from elegan.verbs.run import load_run as load
+    from elegan.verbs.sample import sample
+    from elegan.verbs.train import train
+
+__version__ = "0.1.0"
+
+_DOORS = {
+    "Run": ("elegan.verbs.run", "Run"),
+    "Training": ("elegan.training.loop", "Training"),
+    "UserError": ("elegan.errors", "UserError"),
+    "evaluate": ("elegan.verbs.evaluate", "evaluate"),
+    "load": ("elegan.verbs.run", "load_run"),
+    "open_data": ("elegan.data", "open_data"),
+    "sample": ("elegan.verbs.sample", "sample"),
+    "train": ("elegan.verbs.train", "train"),
+}
+
+__all__ = [
+    "Run",
+    "Training",
+    "UserError",
+    "__version__",
+    "evaluate",
+    "load",
+    "open_data",
+    "sample",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Open a door on first use: importing elegan alone must not import torch."""
+    if name not in _DOORS:
+        raise AttributeError(f"module 'elegan' has no attribute {name!r}")
+    module, attribute = _DOORS[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_DOORS])

@@ -1,0 +1,186 @@
+"""CGAN: "Conditional Generative Adversarial Nets".
+Mehdi Mirza, Simon Osindero, 2014, arXiv:1411.1784.
+
+Both players are told the label y.  The discriminator ascends, and the generator descends,
+
+    V(D, G) = E[log D(x|y)] + E[log(1 − D(G(z|y)|y))]                   (eq. 2)
+
+The paper's players are multilayer perceptrons (preset "mirza2014").  By default they are residual networks
+without normalisation, and D judges pairs of the same label, which keeps more of a class's variety
+(LOG.md): with logits C, D descends E[softplus(C(G(z|y)|y) − C(x|y))] and G its mirror image (relativistic
+pairing: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, arXiv:2501.05441, eq. 2), held
+steady by γ/2 E‖∇C‖² on real and on generated items (R1, R2: Mescheder et al., 2018, arXiv:1801.04406,
+eq. 9, 10).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from elegan.augment import Augmentation
+from elegan.game import Batch, Config, Game, Move, Progress, Random, Spec, Terms
+from elegan.losses.adversarial import OBJECTIVES, relativistic_discriminator, relativistic_generator
+from elegan.losses.penalties import zero_centred
+from elegan.networks.layers import LabelVector, WideLinear, scaled_normal_
+from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator, Maxout
+from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator
+from elegan.schedule import log_cosine
+
+
+@dataclass(frozen=True)
+class CGANConfig(Config):
+    objective: Literal["relativistic", "non-saturating", "minimax", "least-squares", "hinge"] = "relativistic"
+    """What the two players descend."""
+    gamma: float = 3.0
+    """Weight of R1 and R2 at the start; 0: no penalties, as in the paper."""
+    gamma_end: float = 1.0
+    """Weight of R1 and R2 after the burn-in."""
+    burn_in: float = 0.5
+    """The share of the budget over which gamma changes."""
+    network: Literal["residual", "perceptron"] = "residual"
+    """Residual networks, or the paper's multilayer perceptrons."""
+    latent: int = 64
+    """Dimensions of the latent z."""
+    width: int = 96
+    """Channels at the coarsest resolution; units a layer for vectors."""
+    narrow: int = 32
+    """The fewest channels at any resolution."""
+    blocks: int = 1
+    """Residual blocks at each resolution; hidden layers for vectors."""
+    features: int = 128
+    """Units of the discriminator's last hidden layer."""
+
+
+class PerceptronGenerator(nn.Module):
+    """(z [n, latent], label [n]) → items [n, *shape]: z to 200 units, y to 1,000, both to 1,200 (section 4.1)."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, latent: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.from_z, self.from_label = scaled_normal_(nn.Linear(latent, 200)), nn.Embedding(classes, 1000)
+        self.joint, self.end = (
+            scaled_normal_(nn.Linear(1200, 1200)),
+            scaled_normal_(nn.Linear(1200, prod(shape))),
+        )
+
+    def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n *shape"]:
+        hidden = torch.cat([self.from_z(z), self.from_label(label)], 1).relu()
+        items = self.end(self.joint(hidden).relu()).view(-1, *self.shape)
+        return items.float().tanh() if len(self.shape) == 3 else items
+
+
+class PerceptronDiscriminator(nn.Module):
+    """(items, label [n]) → logits [n]: x to 240 maxout units of 5 pieces, y to 50 of 5, both to 240 of 4 (section 4.1)."""
+
+    def __init__(self, shape: tuple[int, ...], classes: int, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.label = LabelVector(classes, classes)
+        self.from_items, self.from_label = Maxout(prod(shape), 240, 5), Maxout(classes, 50, 5)
+        self.joint, self.dropout = Maxout(290, 240, 4), nn.Dropout(dropout)
+        self.logit = scaled_normal_(WideLinear(240, 1))
+
+    def forward(self, items: Float[Tensor, "n *shape"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        hidden = torch.cat([self.from_items(items.flatten(1)), self.from_label(self.label(label))], 1)
+        return self.logit(self.dropout(self.joint(self.dropout(hidden))))[:, 0]
+
+
+class CGAN(Game):
+    """Ask for a label, get that label."""
+
+    Config = CGANConfig
+    presets = {
+        # section 4.1; its gradient descent with momentum is Adam here
+        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, latent=100, batch=100, lr=2e-4, lr_end=1.0, warm_up=0,
+                          beta1=0.5, beta2=0.999, augment=()),
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3, gamma_end=0.03,
+                        burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+    }  # fmt: skip
+
+    def __init__(self, config: CGANConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.low_precision = spec.is_image and config.network == "residual"
+        policies = config.augment if spec.is_image else ()
+        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.generator, self.discriminator = _players(config, spec)
+
+    @classmethod
+    def default_preset(cls, spec: Spec) -> str | None:
+        return None if spec.is_image else "mixture"
+
+    @classmethod
+    def refuses(cls, config: CGANConfig, spec: Spec) -> str | None:
+        if len(spec.classes) > 1:
+            return None
+        return (
+            "cgan draws what a label asks for and the data have no labels; sort the images into one folder a "
+            "class, add a labels.csv, or take r3gan or dcgan."
+        )
+
+    def moves(self, progress: Progress) -> Sequence[Move]:
+        fresh: Literal["fresh", "same"] = "fresh" if self.config.objective == "relativistic" else "same"
+        return (
+            Move("discriminator_terms", ("discriminator",)),
+            Move("generator_terms", ("generator",), data=fresh),
+        )
+
+    def discriminator_terms(self, batch: Batch) -> Terms:
+        real, label = batch["real"], batch["label"]
+        with torch.no_grad():
+            fake = self.generator(self.latents(batch), label)
+        items = torch.cat([real, fake]).requires_grad_(self.config.gamma > 0)
+        logits = self.judge(items, label.repeat(2), batch.random)
+        terms = self.adversarial_terms(*logits.chunk(2))
+        if self.config.gamma:
+            terms["r1"], terms["r2"] = zero_centred(logits, items, self.gamma(batch.progress)).chunk(2)
+        return terms
+
+    def adversarial_terms(self, real: Tensor, fake: Tensor) -> Terms:
+        if self.config.objective == "relativistic":
+            return {"pair": relativistic_discriminator(real, fake)}
+        objective = OBJECTIVES[self.config.objective]
+        return {"real": objective.real(real), "fake": objective.fake(fake)}
+
+    def generator_terms(self, batch: Batch) -> Terms:
+        label = batch["label"]
+        items = torch.cat([batch["real"], self.generator(self.latents(batch), label)])
+        real, fake = self.judge(items, label.repeat(2), batch.random).chunk(2)
+        if self.config.objective == "relativistic":
+            return {"pair": relativistic_generator(real, fake)}
+        return {"fake": OBJECTIVES[self.config.objective].generator(fake)}
+
+    def latents(self, batch: Batch) -> Tensor:
+        return batch.random.normal(len(batch["real"]), self.config.latent)
+
+    def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
+        """Logits of [real; generated] items; a pair shares one augmentation."""
+        return self.discriminator(self.augmentation(items, random.uniform, copies=2), label)
+
+    def gamma(self, progress: Progress) -> float:
+        return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
+
+    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
+        return self.generator(random.normal(n, self.config.latent), condition["label"])
+
+    def scores(self, batch: Batch) -> Tensor:
+        return self.discriminator(batch["real"], batch["label"])
+
+
+def _players(config: CGANConfig, spec: Spec) -> tuple[nn.Module, nn.Module]:
+    classes, shape = len(spec.classes), spec.real
+    if config.network == "perceptron":
+        return PerceptronGenerator(shape, classes, config.latent), PerceptronDiscriminator(shape, classes)
+    if not spec.is_image:
+        size, depth = shape[0], (config.width, config.blocks)
+        return FourierGenerator(size, classes, config.latent, *depth), FourierDiscriminator(
+            size, classes, *depth
+        )
+    plan = (config.width, config.narrow, config.blocks, 0)
+    return (
+        ResidualGenerator(shape, classes, config.latent, *plan),
+        ResidualDiscriminator(shape, classes, config.features, *plan),
+    )

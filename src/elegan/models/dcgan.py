@@ -1,0 +1,157 @@
+"""DCGAN: "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks".
+Alec Radford, Luke Metz, Soumith Chintala, 2015, arXiv:1511.06434.
+
+The objective is the GAN's (Goodfellow et al., 2014, arXiv:1406.2661, eq. 1, non-saturating): D descends
+
+    E[−log D(x)] + E[−log(1 − D(G(z)))]      and G descends      E[−log D(G(z))].
+
+What the paper adds is how to build the players (section 3): strided and transposed convolutions for
+pooling, batch normalisation, ReLU in G with tanh at its end, leaky ReLU in D, weights from N(0, 0.02²),
+Adam with β₁ = 0.5.  The defaults here leave batch normalisation out of D and put R1, γ/2 E‖∇D(x)‖²
+(Mescheder et al., 2018, arXiv:1801.04406, eq. 9) in its place; the preset "radford2015" is the paper's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from elegan.augment import Augmentation
+from elegan.game import Batch, Config, Game, Random, Spec, Terms
+from elegan.losses.adversarial import OBJECTIVES
+from elegan.losses.penalties import zero_centred
+from elegan.networks.layers import WideLinear
+from elegan.networks.shape import crop_to, pad_to, pyramid
+
+
+@dataclass(frozen=True)
+class DCGANConfig(Config):
+    beta1: float = 0.5
+    """Adam's first momentum."""
+    gamma: float = 1.0
+    """Weight of R1 on real images; 0: no penalty, as in the paper."""
+    latent: int = 100
+    """Dimensions of the latent z."""
+    width: int = 64
+    """Channels next to the image; they double each time the resolution halves."""
+    batch_norm: Literal["generator", "both"] = "generator"
+    """Which players have batch normalisation; "both" is the paper's and goes with gamma 0."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.batch_norm == "both" and self.gamma:
+            raise ValueError(
+                f'gamma is {self.gamma} and batch_norm "both"; a slope of one image needs a discriminator '
+                'without batch normalisation, so set gamma to 0 or batch_norm to "generator".'
+            )
+
+
+def small_normal_(module: nn.Module) -> None:
+    """Weights from N(0, 0.02²), biases 0; the scales of batch normalisation from N(1, 0.02²) (section 4)."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+class Generator(nn.Module):
+    """z [n, latent] → images [n, C, H, W] in (−1, 1): transposed convolutions that double from about 4x4."""
+
+    def __init__(self, shape: tuple[int, int, int], config: DCGANConfig) -> None:
+        super().__init__()
+        self.shape, self.pyramid = shape, pyramid(*shape[1:])
+        channels = [config.width << level for level in range(self.pyramid.levels)][::-1]
+        self.first = (channels[0], *self.pyramid.coarsest)
+        self.project = nn.Linear(config.latent, prod(self.first), bias=False)
+        layers: list[nn.Module] = [nn.BatchNorm2d(channels[0]), nn.ReLU()]
+        for before, after in pairwise(channels):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.ReLU(),
+            ]
+        self.grow = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], shape[0], 4, 2, 1))
+        self.apply(small_normal_)
+
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n c h w"]:
+        x = self.project(z).view(-1, *self.first).contiguous(memory_format=torch.channels_last)
+        return crop_to(self.grow(x).float().tanh(), *self.shape[1:])
+
+
+class Discriminator(nn.Module):
+    """images [n, C, H, W] → logits [n]: strided convolutions that halve down to about 4x4."""
+
+    def __init__(self, shape: tuple[int, int, int], config: DCGANConfig) -> None:
+        super().__init__()
+        self.pyramid = pyramid(*shape[1:])
+        channels = [shape[0], *(config.width << level for level in range(self.pyramid.levels))]
+        layers: list[nn.Module] = []
+        for index, (before, after) in enumerate(pairwise(channels)):
+            norm = config.batch_norm == "both" and index > 0
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=not norm),
+                *[nn.BatchNorm2d(after)] * norm,
+                nn.LeakyReLU(0.2),
+            ]
+        self.shrink = nn.Sequential(*layers)
+        self.logit = WideLinear(channels[-1] * prod(self.pyramid.coarsest), 1)
+        self.apply(small_normal_)
+
+    def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, " n"]:
+        return self.logit(self.shrink(pad_to(images, *self.pyramid.finest)).flatten(1))[:, 0]
+
+
+class DCGAN(Game):
+    """The GAN's objective with convolutional players."""
+
+    Config = DCGANConfig
+    presets = {
+        # section 4: batch 128, learning rate 0.0002, 1024 channels at the 4x4 of a 64x64 image
+        "radford2015": dict(batch=128, lr=2e-4, lr_end=1.0, warm_up=0, beta2=0.999, gamma=0.0, width=128,
+                            batch_norm="both", augment=()),
+    }  # fmt: skip
+
+    def __init__(self, config: DCGANConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        self.augmentation = Augmentation.for_data(config.augment, config.augment_share, spec.items)
+        self.generator, self.discriminator = Generator(spec.real, config), Discriminator(spec.real, config)
+
+    @classmethod
+    def refuses(cls, config: DCGANConfig, spec: Spec) -> str | None:
+        if spec.is_image:
+            return None
+        return f"dcgan is made of convolutions and the data are vectors of {spec.real[0]} numbers; take gan or r3gan."
+
+    def discriminator_terms(self, batch: Batch) -> Terms:
+        objective, real = OBJECTIVES["non-saturating"], batch["real"]
+        with torch.no_grad():
+            fake = self.generator(self.latents(batch))
+        real = real.requires_grad_(self.config.gamma > 0)
+        real_logits, fake_logits = self.judge(real, batch.random), self.judge(fake, batch.random)
+        terms = {"real": objective.real(real_logits), "fake": objective.fake(fake_logits)}
+        if self.config.gamma:
+            terms["r1"] = zero_centred(real_logits, real, self.config.gamma)
+        return terms
+
+    def generator_terms(self, batch: Batch) -> Terms:
+        fake_logits = self.judge(self.generator(self.latents(batch)), batch.random)
+        return {"fake": OBJECTIVES["non-saturating"].generator(fake_logits)}
+
+    def latents(self, batch: Batch) -> Tensor:
+        return batch.random.normal(len(batch["real"]), self.config.latent)
+
+    def judge(self, images: Tensor, random: Random) -> Tensor:
+        return self.discriminator(self.augmentation(images, random.uniform))
+
+    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
+        return self.generator(random.normal(n, self.config.latent))
+
+    def scores(self, batch: Batch) -> Tensor:
+        return self.discriminator(batch["real"])
