@@ -2,12 +2,14 @@
 
 import json
 import math
+import os
 
 import pytest
 import torch
 from games import ROWS, training
 from torch import nn
 
+from elegan.files import write_atomically
 from elegan.game import Config, Game, Progress, Random, Ranks, Spec
 from elegan.schedule import cosine, hold_then_cosine, log_cosine, warm_up
 from elegan.training import checkpoint
@@ -32,7 +34,11 @@ def test_the_last_two_and_the_best_are_kept(tmp_path):
     for images in (1, 2, 3, 4):
         save_checkpoint(tmp_path, tensors(images), {"images": images}, best=images == 1)
     assert len(list(tmp_path.glob("*.safetensors"))) == 3
-    assert [load_checkpoint(tmp_path, which)[1]["images"] for which in ("last", "previous", "best")] == [4, 3, 1]
+    assert [load_checkpoint(tmp_path, which)[1]["images"] for which in ("last", "previous", "best")] == [
+        4,
+        3,
+        1,
+    ]
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00" * 300, None])
@@ -78,14 +84,14 @@ def test_a_kill_while_saving_leaves_the_old_checkpoint(tmp_path, monkeypatch, mo
 
 def test_a_full_disk_leaves_the_old_file_and_no_scrap(tmp_path, monkeypatch):
     path = tmp_path / "run.json"
-    checkpoint.write_atomically(path, b"old")
+    write_atomically(path, b"old")
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(checkpoint.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        checkpoint.write_atomically(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -176,7 +182,9 @@ def test_a_diverged_term_is_named_and_not_hidden():
     assert "generator/fake" in tick.not_finite
 
 
-@pytest.mark.parametrize("settings", [{"batch": 0}, {"lr": 0.0}, {"lr": -1.0}, {"beta1": 1.0}, {"ema": -1}, {"augment_share": 2.0}])
+@pytest.mark.parametrize(
+    "settings", [{"batch": 0}, {"lr": 0.0}, {"lr": -1.0}, {"beta1": 1.0}, {"ema": -1}, {"augment_share": 2.0}]
+)
 def test_impossible_settings_are_refused_in_a_sentence(settings):
     with pytest.raises(ValueError, match=next(iter(settings))):
         Config(**settings)

@@ -6,7 +6,6 @@ is replaced in one step.  The one before stays as ``previous.json`` and is used 
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
+from elegan.files import write_atomically
+
 
 class DamagedCheckpoint(Exception):
     """A checkpoint whose files are missing, cut short or changed since they were written."""
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, sees the old content or the new and nothing between."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
@@ -91,19 +78,3 @@ def _named(pointer: Path) -> str | None:
         return str(json.loads(pointer.read_text(encoding="utf-8"))["tensors"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-__all__ = [
-    "DamagedCheckpoint", "load_checkpoint", "load_newest", "save_checkpoint",
-    "write_atomically", "write_tensors",
-]  # fmt: skip

@@ -1,0 +1,68 @@
+"""Gate 6: kill -9 at random moments; the same command goes on, and the weights are those of a run left alone.
+
+python benchmarks/kill_and_resume.py [--kills 20]
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+COMMAND = [
+    "train",
+    "cgan",
+    "--data",
+    "digits",
+    "--size",
+    "8",
+    "--images",
+    "6k",
+    "--width",
+    "32",
+    "--no-referee",
+]
+
+
+def elegan(out: Path) -> list[str]:
+    return [sys.executable, "-m", "elegan", *COMMAND, "--out", str(out)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    asked = parser.parse_args()
+    folder, dice = Path(tempfile.mkdtemp()), random.Random(0)
+    start = time.perf_counter()
+    subprocess.run(elegan(folder / "alone"), check=True, capture_output=True)
+    whole = time.perf_counter() - start
+    truth = (folder / "alone" / "generator.safetensors").read_bytes()
+    same = kills = 0
+    while kills < asked.kills:
+        out = folder / f"killed-{kills}"
+        before = kills
+        while not (out / "README.md").exists():
+            process = subprocess.Popen(
+                elegan(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+            )
+            try:
+                _, errors = process.communicate(
+                    timeout=dice.uniform(0.2, 1.0) * whole if kills < asked.kills else None
+                )
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+                kills += 1
+                continue
+            if process.returncode:
+                sys.exit(f"the resumed run failed: {errors}")
+        equal = (out / "generator.safetensors").read_bytes() == truth
+        same += equal * (kills - before)
+        print(f"{kills - before} kills in one run, {'bit-identical' if equal else 'DIFFERENT'}", flush=True)
+    print(f"{same} of {kills} kills resumed bit-identical")
+
+
+if __name__ == "__main__":
+    main()

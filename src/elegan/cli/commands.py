@@ -1,0 +1,138 @@
+"""The commands: their options, the verb that does the work, and what is printed.
+
+The string under an option is its help.  ``--json`` makes the last line of stdout one JSON object.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from tyro.conf import Positional, arg
+
+from elegan.cli.parsing import Flag, optional, parse
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    run: Positional[str]
+    """The run folder that train wrote."""
+    out: Annotated[str, arg(metavar="PATH")]
+    """Where to: one grid (.png), arrays (.npz), or a folder of 00000.png, 00001.png and so on."""
+    n: int = 64
+    """How many samples in all."""
+    seed: int = 0
+    """The same seed draws the same samples."""
+    label: Annotated[str | None, optional("CLASS")] = None
+    """A class by name or number; "all" deals the samples evenly over the classes."""
+    truncation: Annotated[float | None, optional("SHARE")] = None
+    """Below 1: nearer to the mean latent, less varied; for models that have it."""
+    json: Flag = False
+    """Print one JSON object as the last line."""
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    run: Positional[str]
+    """The run folder that train wrote."""
+    n: Annotated[int | None, optional("N")] = None
+    """How many samples to judge; as many as the real data allow when not given."""
+    seed: int = 0
+    """The seed of the samples."""
+    json: Flag = False
+    """Print one JSON object as the last line."""
+
+
+@dataclass(frozen=True)
+class DataCheckOptions:
+    path: Positional[str]
+    """A folder, an archive, an array file, or the name of a built-in data set."""
+    size: Annotated[str | None, optional("SIZE")] = None
+    """The size that training would use: 64, or height x width as in 48x64."""
+    skip_bad: Flag = False
+    """Leave out the files that can't be read."""
+    sheet: Annotated[str | None, optional("PATH")] = None
+    """Also write a picture of what training would see, as .png."""
+    json: Flag = False
+    """Print one JSON object as the last line."""
+
+
+@dataclass(frozen=True)
+class PlainOptions:
+    json: Flag = False
+    """Print one JSON object as the last line."""
+
+
+def sample(words: Sequence[str]) -> int:
+    description = "Draw labelled samples from a trained run."
+    options = parse(SampleOptions, words, prog="elegan sample", description=description)
+    from elegan.verbs.sample import sample as draw
+
+    done = draw(
+        options.run, out=options.out, n=options.n, seed=options.seed, label=options.label,
+        truncation=options.truncation,
+    )  # fmt: skip
+    if not options.json:
+        samples = "1 sample" if options.n == 1 else f"{options.n:,} samples"
+        print(f"{samples} in {options.out}, labelled as generated.")
+    return finish(done, as_json=options.json)
+
+
+def evaluate(words: Sequence[str]) -> int:
+    description = "Judge a run beside held-out real data."
+    options = parse(EvaluateOptions, words, prog="elegan evaluate", description=description)
+    from elegan.verbs.evaluate import evaluate as judge
+
+    report = judge(options.run, n=options.n, seed=options.seed)
+    if not options.json:
+        print(f"{report['sentence']['en']}\nLook at {options.run}/report.html.")
+    return finish(report, as_json=options.json)
+
+
+def models(words: Sequence[str]) -> int:
+    description = "List the models and their papers."
+    options = parse(PlainOptions, words, prog="elegan models", description=description)
+    from elegan.verbs.list_models import list_models, table
+
+    found = list_models()
+    if not options.json:
+        show(table(found))
+    return finish({"models": found}, as_json=options.json)
+
+
+def data_check(words: Sequence[str]) -> int:
+    """Exit status 1 when training would not accept the data."""
+    description = "Look for trouble in data before training on it."
+    options = parse(DataCheckOptions, words, prog="elegan data check", description=description)
+    from elegan.verbs.check_data import check_data, table
+
+    found = check_data(options.path, size=options.size, skip_bad=options.skip_bad, sheet=options.sheet)
+    if not options.json:
+        show(table(found))
+    finish(found, as_json=options.json)
+    return 0 if found["ok"] else 1
+
+
+def doctor(words: Sequence[str]) -> int:
+    description = "What this machine can do for training, and what is missing."
+    options = parse(PlainOptions, words, prog="elegan doctor", description=description)
+    from elegan.verbs.doctor import doctor as examine
+    from elegan.verbs.doctor import table
+
+    found = examine()
+    if not options.json:
+        show(table(found))
+    return finish(found, as_json=options.json)
+
+
+def finish(result: Mapping[str, Any], *, as_json: bool) -> int:
+    """Print the JSON line, where it was asked for; the exit status of a command that did all it was asked."""
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
+    return 0
+
+
+def show(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(renderable)

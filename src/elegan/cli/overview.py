@@ -1,0 +1,64 @@
+"""The table of commands.  A command's module is imported when it is chosen."""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import NamedTuple
+
+from elegan.errors import UserError, nearest
+
+HELP = ("-h", "--help")
+
+
+class Command(NamedTuple):
+    """A command: its name, "module:function" and what it does, in a few words."""
+
+    name: str
+    where: str
+    summary: str
+
+    def load(self) -> Callable[[Sequence[str]], int]:
+        """The function that takes the words after the command's name and returns the exit status."""
+        module, _, function = self.where.partition(":")
+        run: Callable[[Sequence[str]], int] = getattr(import_module(module), function)
+        return run
+
+
+COMMANDS = {
+    command.name: command
+    for command in (
+        Command("train", "elegan.cli.train:train", "train a model on data, and judge it"),
+        Command("sample", "elegan.cli.commands:sample", "draw labelled samples from a trained run"),
+        Command("evaluate", "elegan.cli.commands:evaluate", "judge a run beside held-out real data"),
+        Command("models", "elegan.cli.commands:models", "list the models and their papers"),
+        Command("data check", "elegan.cli.commands:data_check", "look for trouble in data before training"),
+        Command("doctor", "elegan.cli.commands:doctor", "what this machine can do, and what is missing"),
+    )
+}
+
+TEXT = """\
+elegan: every kind of GAN.  Train it, know whether it worked, use it, and label honestly what it makes.
+
+usage: elegan COMMAND [OPTIONS]      elegan help COMMAND      elegan --version
+
+{commands}
+
+examples:
+  elegan train r3gan --data digits --out runs/digits --minutes 3
+  elegan sample runs/digits --out digits.png --n 64"""
+
+
+def overview() -> str:
+    """What `elegan --help` prints."""
+    lines = [f"  {command.name:12}{command.summary}" for command in COMMANDS.values()]
+    return TEXT.format(commands="\n".join(lines))
+
+
+def choose(words: Sequence[str]) -> tuple[Command, list[str]]:
+    """The command that the words begin with, and the words after it.  Raises UserError for none."""
+    for length in (2, 1):
+        if (name := " ".join(words[:length])) in COMMANDS:
+            return COMMANDS[name], list(words[length:])
+    shared = any(name.startswith(f"{words[0]} ") for name in COMMANDS)
+    wrong = " ".join(words[: 2 if shared else 1])
+    close = nearest(wrong, COMMANDS)
+    raise UserError(f'there is no command "{wrong}"; the commands are {", ".join(COMMANDS)}.{close}')

@@ -1,0 +1,8 @@
+"""Data sets: opened by name or path, checked, made equal, split, and streamed to a game."""
+
+from elegan.data.dataset import Data, Modes, Split
+from elegan.data.found import BadFile
+from elegan.data.opening import open_data, read_data
+from elegan.data.stream import ItemStream
+
+__all__ = ["BadFile", "Data", "ItemStream", "Modes", "Split", "open_data", "read_data"]

@@ -1,0 +1,81 @@
+"""The files of a zip or tar archive, read in memory: nothing is ever written under a name from an archive."""
+
+import tarfile
+import zipfile
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from elegan.data.found import LARGEST_FILE, EncodedFile, check_length, is_hidden, some
+from elegan.data.images import Unreadable
+from elegan.errors import UserError
+
+ZIP_ENDINGS = (".zip",)
+TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+
+
+def archive_files(path: Path) -> tuple[list[EncodedFile], list[str]]:
+    """Every visible file of an archive in the order of names, and notes on what was left out.
+
+    Raises UserError for an archive that is damaged or cut short.
+    """
+    try:
+        files = _zip_files(path) if path.name.lower().endswith(ZIP_ENDINGS) else _tar_files(path)
+    except PermissionError:
+        raise
+    except Exception as error:  # a damaged archive can make its reader raise anything
+        raise UserError(
+            f"The archive {path} is damaged, cut short or no archive of its kind; copy or download it again."
+        ) from error
+    outside = [file.name for file in files if _points_outside(file.name)]
+    kept = {file.name: file for file in files if not (_points_outside(file.name) or is_hidden(file.name))}
+    notes = [f"Left out, for their names point outside of the archive: {some(outside)}."] if outside else []
+    return [kept[name] for name in sorted(kept)], notes
+
+
+def _points_outside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive)
+
+
+def _zip_files(path: Path) -> list[EncodedFile]:
+    archive = zipfile.ZipFile(path)  # stays open for as long as its files may be read
+    return [_zip_file(archive, entry) for entry in archive.infolist() if not entry.is_dir()]
+
+
+def _zip_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> EncodedFile:
+    def read() -> bytes:
+        if entry.flag_bits & 1:
+            raise Unreadable("encrypted")
+        check_length(entry.file_size)
+        try:
+            return archive.read(entry)
+        except Exception as error:  # as above
+            raise Unreadable("damaged in the archive") from error
+
+    return EncodedFile(_clean(entry.filename), read)
+
+
+def _tar_files(path: Path) -> list[EncodedFile]:
+    """A compressed tar can only be read in order, so the wanted files' bytes are kept."""
+    files = []
+    with tarfile.open(path, "r:*") as archive:
+        for member in archive:
+            if member.isreg():
+                files.append(_tar_file(archive, member))
+    return files
+
+
+def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> EncodedFile:
+    name, content = _clean(member.name), b""
+    wanted = EncodedFile(name, bytes).is_wanted and not is_hidden(name)
+    if wanted and member.size <= LARGEST_FILE and (stream := archive.extractfile(member)):
+        content = stream.read()
+
+    def read() -> bytes:
+        check_length(member.size)
+        return content
+
+    return EncodedFile(name, read)
+
+
+def _clean(name: str) -> str:
+    return str(PurePosixPath(name.replace("\\", "/")))

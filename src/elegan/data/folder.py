@@ -1,0 +1,33 @@
+"""The files of a folder, in the order of their names."""
+
+import os
+from pathlib import Path
+
+from elegan.data.found import EncodedFile, check_length, is_hidden
+from elegan.errors import UserError
+
+
+def folder_files(folder: Path) -> list[EncodedFile]:
+    """Every visible file under a folder; links to folders are not followed.
+
+    Raises UserError when the folder or one below it may not be listed.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise UserError(f"The folder {error.filename} can't be listed ({error.strerror}); check its rights.")
+
+    names = [
+        (Path(root) / name).relative_to(folder).as_posix()
+        for root, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+    ]
+    return [_file(folder, name) for name in sorted(names) if not is_hidden(name)]
+
+
+def _file(folder: Path, name: str) -> EncodedFile:
+    def read() -> bytes:
+        path = folder / name
+        check_length(path.stat().st_size)
+        return path.read_bytes()
+
+    return EncodedFile(name, read)

@@ -1,0 +1,89 @@
+"""What a source holds, before its images are made equal."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from elegan.data.images import SUFFIXES, Unreadable
+
+LARGEST_FILE = 256 * 2**20
+TABLE = "labels.csv"
+LITTER = ("__macosx", "thumbs.db", "desktop.ini")
+UNKNOWN_LICENCE = "unknown: yours to check"
+
+
+@dataclass(frozen=True)
+class EncodedFile:
+    """A file: its name inside its source (with "/") and the way to its bytes, which may raise Unreadable."""
+
+    name: str
+    read: Callable[[], bytes]
+
+    @property
+    def is_image(self) -> bool:
+        return PurePosixPath(self.name).suffix.lower() in SUFFIXES
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the file is an image or the table of labels."""
+        return self.is_image or PurePosixPath(self.name).name.lower() == TABLE
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that can't be used, and why in a few words."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{printable(self.name)} ({self.reason})"
+
+
+@dataclass
+class Found:
+    """The images of a source, files or uint8 [N, H, W, C], and what came with them."""
+
+    name: str
+    source: str
+    images: Sequence[EncodedFile] | np.ndarray
+    labels: np.ndarray | None = None
+    """One a image: text or whole numbers as written, or indices where ``classes`` is given."""
+    classes: tuple[str, ...] | None = None
+    parts: np.ndarray | None = None
+    """The part that each image came with: "train", "validation", "test" or ""."""
+    notes: list[str] = field(default_factory=list)
+    bad: list[BadFile] = field(default_factory=list)
+    licence: str = UNKNOWN_LICENCE
+    default_size: int | None = None
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file is the litter of an operating system rather than somebody's data."""
+    parts = PurePosixPath(name).parts
+    return any(part.lower() in LITTER or (part.startswith(".") and part != "..") for part in parts)
+
+
+def check_length(length: int) -> None:
+    """Raise Unreadable for a file too long to be one image."""
+    if length > LARGEST_FILE:
+        raise Unreadable(f"larger than {LARGEST_FILE // 2**20} MB")
+
+
+def printable(name: str) -> str:
+    """A name with control characters and broken encodings replaced, to stand within a sentence."""
+    return "".join(character if character.isprintable() else "?" for character in name)
+
+
+def some(names: Iterable[object], limit: int = 5) -> str:
+    """The first few names, and how many more there are."""
+    listed = [printable(str(name)) for name in names]
+    more = f" and {len(listed) - limit:,} more" if len(listed) > limit else ""
+    return ", ".join(listed[:limit]) + more
+
+
+def plural(count: int, noun: str) -> str:
+    """'1 image', '2,000 images'."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

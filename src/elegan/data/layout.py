@@ -1,0 +1,116 @@
+"""From names of files to labels: class sub-folders, train and test folders, or a table labels.csv."""
+
+import csv
+import io
+from collections.abc import Sequence
+from itertools import takewhile
+from pathlib import PurePosixPath
+
+import numpy as np
+
+from elegan.data.found import TABLE, BadFile, EncodedFile, Found, plural, printable, some
+from elegan.data.images import Unreadable
+from elegan.errors import UserError
+
+PART_FOLDERS = {
+    "train": "train", "training": "train", "val": "validation", "valid": "validation",
+    "validation": "validation", "test": "test", "testing": "test",
+}  # fmt: skip
+DATA_ENDINGS = (".npz", ".npy", ".zip", ".tar", ".tar.gz", ".tgz")
+READABLE = "png, jpg, gif, bmp, webp, tiff, avif, ppm, tga, ico, jp2"
+
+
+def arrange(files: Sequence[EncodedFile], name: str, source: str) -> Found:
+    """The images among some files, with labels from labels.csv or else from sub-folders.
+
+    Raises UserError when there is no image among them, or when labels.csv can't be understood.
+    """
+    tables = sorted((file for file in files if file.is_wanted and not file.is_image), key=_depth)
+    images = [file for file in files if file.is_image]
+    others = [file.name for file in files if not file.is_wanted]
+    if not images:
+        raise UserError(_no_images(source, others))
+    found = _by_table(images, tables[0], name, source) if tables else _by_folders(images, name, source)
+    if others:
+        found.notes.append(f"Left alone, for they are no images that can be read: {some(others, 3)}.")
+    return found
+
+
+def _depth(file: EncodedFile) -> tuple[int, str]:
+    return file.name.count("/"), file.name
+
+
+def _no_images(source: str, others: Sequence[str]) -> str:
+    if not others:
+        return f"{source} is empty; it must hold images ({READABLE})."
+    data = [name for name in others if name.lower().endswith(DATA_ENDINGS)]
+    way_out = f"give its file {printable(data[0])} itself" if data else f"it must hold {READABLE} files"
+    count = plural(len(others), "other file")
+    return f"{source} holds no images, only {count} ({some(others, 3)}); {way_out}."
+
+
+def _by_folders(images: list[EncodedFile], name: str, source: str) -> Found:
+    paths = [PurePosixPath(file.name).parts for file in images]
+    root = _common_root(paths)
+    paths = [path[len(root) :] for path in paths]
+    found = Found(name, source, images)
+    given = {PART_FOLDERS.get(path[0].lower(), "") if len(path) > 1 else "" for path in paths}
+    if "train" in given and len(given) > 1 and "" not in given:
+        found.parts = np.array([PART_FOLDERS[path[0].lower()] for path in paths])
+        folders = some(sorted({path[0] for path in paths}))
+        found.notes.append(f"The folders {folders} were kept as parts of the split.")
+        paths = [path[1:] for path in paths]
+    in_folders = sum(len(path) > 1 for path in paths)
+    if in_folders == len(paths):
+        found.labels = np.array([path[0] for path in paths])
+    elif in_folders:
+        found.notes.append("Images lie in sub-folders and beside them, so folders were not taken as classes.")
+    elif root and found.parts is None:
+        found.notes.append(f"All images lie in {printable('/'.join(root))}, which was not taken as a class.")
+    return found
+
+
+def _common_root(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    folders = [path[:-1] for path in paths]
+    pairs = zip(min(folders), max(folders), strict=False)
+    return tuple(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _by_table(images: list[EncodedFile], table: EncodedFile, name: str, source: str) -> Found:
+    by_name = {file.name: file for file in images}
+    root = PurePosixPath(table.name).parent
+    labels = {str(root / file): label for file, label in _read_table(table).items()}
+    kept = [file for file in images if file.name in labels]
+    found = Found(name, source, kept, labels=np.array([labels[file.name] for file in kept]))
+    found.bad = [BadFile(file, f"named in {TABLE} but missing") for file in labels if file not in by_name]
+    unnamed = [file.name for file in images if file.name not in labels]
+    if unnamed:
+        count = plural(len(unnamed), "image")
+        found.notes.append(f"{TABLE} doesn't name {count}, which were left out: {some(unnamed)}.")
+    return found
+
+
+def _read_table(table: EncodedFile) -> dict[str, str]:
+    """File (relative to the table) → label."""
+    where = printable(table.name)
+    try:
+        text = table.read().decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+        reader.fieldnames = [column.strip().lower() for column in reader.fieldnames or ()]
+        rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error, Unreadable) as error:
+        raise UserError(f"{where} can't be read as a table; save it as comma-separated UTF-8.") from error
+    labels: dict[str, str] = {}
+    for number, row in enumerate(rows, start=2):
+        if "file" not in row or "label" not in row:
+            columns = some(str(column) for column in row)
+            raise UserError(f'{where} has the columns {columns}; it needs "file" and "label".')
+        file = str(PurePosixPath((row["file"] or "").strip().replace("\\", "/")))
+        label = (row["label"] or "").strip()
+        if not label:
+            raise UserError(f"Line {number} of {where} gives no label; every line needs a file and a label.")
+        if labels.setdefault(file, label) != label:
+            raise UserError(f"{where} gives {printable(file)} two labels; keep one line for every file.")
+    if not labels:
+        raise UserError(f'{where} names no files; write "file,label" and a line for every image.')
+    return labels

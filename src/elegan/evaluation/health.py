@@ -1,0 +1,56 @@
+"""Signs of sickness that need no features: values out of range, samples that are all alike."""
+
+import numpy as np
+from jaxtyping import Float
+
+from elegan.evaluation.conditioning import spread
+from elegan.evaluation.estimate import NORMAL_95, Estimate, share
+from elegan.evaluation.fidelity import distances
+
+
+def not_finite(raw: Float[np.ndarray, "n ..."]) -> Estimate:
+    """Share of samples that hold a NaN or an infinity; 0 of reals do."""
+    bad = ~np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+    return share(int(bad.sum()), len(raw), 0.0)
+
+
+def out_of_range(raw: Float[np.ndarray, "n ..."]) -> Estimate:
+    """Share of an image's values outside [-1, 1], before they were cut to 8 bits; 0 for reals."""
+    rates = (np.abs(raw.reshape(len(raw), -1)) > 1).mean(axis=1)
+    value, n = float(rates.mean()), len(rates)
+    half = NORMAL_95 * float(rates.std(ddof=1)) / np.sqrt(n) if n > 1 else np.nan
+    return Estimate(value, max(0.0, value - half), min(1.0, value + half), n, 0.0, 0.0, 0.0)
+
+
+def diversity(
+    samples: Float[np.ndarray, "m d"], reals: Float[np.ndarray, "r d"], more_reals: Float[np.ndarray, "m d"],
+    *, seed: int = 0,
+) -> Estimate:  # fmt: skip
+    """Mean distance between two samples over mean distance between two reals, in pixels; 1 is expected."""
+    rows = (samples, reals, more_reals)
+    return spread(rows, tuple(np.zeros(len(part), np.int64) for part in rows), 1, seed=seed)[0]  # type: ignore[arg-type]
+
+
+def repeated(
+    samples: Float[np.ndarray, "m d"], reals: Float[np.ndarray, "m d"], more_reals: Float[np.ndarray, "m d"]
+) -> Estimate:
+    """Share of samples with a near twin among the samples.
+
+    The distance to the nearest other sample, over the mean distance between two, so that low contrast
+    alone makes no twins, is below the 1 % quantile of the same for reals.  The three must be
+    equally many, since nearest distances shrink with n.
+    """
+    if len(samples) < 2:
+        return Estimate(np.nan, n=len(samples))
+    threshold = float(np.quantile(_loneliness(reals), 0.01))
+    null = float((_loneliness(more_reals) < threshold).mean())
+    return share(int((_loneliness(samples) < threshold).sum()), len(samples), null)
+
+
+def _loneliness(rows: np.ndarray) -> np.ndarray:
+    """Distance to the nearest other row over the mean distance between two rows, [n]; 0 where all are equal."""
+    among = distances(rows, rows)
+    np.fill_diagonal(among, 0)
+    mean = among.sum() / (len(rows) * (len(rows) - 1))
+    np.fill_diagonal(among, np.inf)
+    return among.min(axis=1) / mean if mean > 1e-5 else np.zeros(len(rows))

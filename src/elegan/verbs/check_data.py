@@ -1,0 +1,142 @@
+"""`elegan data check`: what a data source holds, what training would make of it, and what is wrong."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL.Image import Image
+    from rich.table import Table
+
+    from elegan.data import BadFile, Data
+
+ROWS, COLUMNS = 12, 8
+LARGEST_CELL = 128
+SHOWN = 10
+"""So many problems are listed in the table; the JSON has them all."""
+
+
+def check_data(
+    path: str, *, size: str | int | None = None, skip_bad: bool = False, sheet: str | None = None
+) -> dict[str, Any]:
+    """Read everything once and report it: facts, notes, and every problem instead of the first alone.
+
+    "ok" says whether training would accept the data; "problems" why not, "skipped" which files ``skip_bad``
+    leaves out.  ``sheet`` is a .png file for a picture of what training would see.  Raises UserError for a
+    sheet that can't be written.
+    """
+    from elegan.data import read_data
+    from elegan.errors import UserError
+
+    target = _sheet_path(sheet)
+    bad: list[BadFile] = []
+    report: dict[str, Any] = {"path": path, "problems": [], "skipped": []}
+    try:
+        data = read_data(path, size=size, skipped=bad)
+        report |= _facts(data)
+        if target:
+            _write(picture_sheet(data), target)
+            report["sheet"] = str(target)
+    except UserError as error:
+        report["problems"].append(str(error))
+    report["skipped" if skip_bad else "problems"] += [str(file) for file in bad]
+    return {"ok": not report["problems"], **report}
+
+
+def _facts(data: "Data") -> dict[str, Any]:
+    facts = data.describe()
+    if data.labels is not None:
+        members = [data.labels == index for index in range(len(data.classes))]
+        facts["classes"] = {name: int(mask.sum()) for name, mask in zip(data.classes, members, strict=True)}
+    return facts
+
+
+def picture_sheet(data: "Data") -> "Image":
+    """A row of items a class, a grid where there are no classes, or dots for points."""
+    import numpy as np
+
+    from elegan import pictures
+
+    def shown(rows: "np.ndarray", most: int) -> "np.ndarray":
+        chosen = rows[np.linspace(0, len(rows) - 1, min(most, len(rows)), dtype=np.int64)]
+        return np.stack([_small(item) for item in data.items[chosen]])
+
+    if not data.is_image:
+        return pictures.scatter(data.items[:5_000], None if data.modes is None else data.modes.centres)
+    if data.labels is None:
+        return pictures.grid(shown(np.arange(len(data)), COLUMNS * COLUMNS), COLUMNS)
+    classes = np.unique(data.labels)[:ROWS]
+    rows = [shown(np.flatnonzero(data.labels == index), COLUMNS) for index in classes]
+    return pictures.contact_sheet(rows, [data.classes[index] for index in classes])
+
+
+def _small(item: Any) -> Any:
+    """An item uint8 [H, W, C], reduced where a sheet of it would be huge."""
+    import numpy as np
+
+    from elegan.pictures import to_image
+
+    image = to_image(item)
+    image.thumbnail((LARGEST_CELL, LARGEST_CELL))
+    return np.asarray(image).reshape(image.height, image.width, -1)
+
+
+def _sheet_path(sheet: str | None) -> "Path | None":
+    from pathlib import Path
+
+    from elegan.errors import UserError
+
+    if sheet is None:
+        return None
+    path = Path(sheet).expanduser()
+    if path.suffix.lower() != ".png" or not path.parent.is_dir():
+        raise UserError(f"The sheet can't be written to {sheet}; give a .png file in a folder that exists.")
+    return path
+
+
+def _write(picture: "Image", path: "Path") -> None:
+    from io import BytesIO
+
+    from elegan.training.checkpoint import write_atomically
+
+    content = BytesIO()
+    picture.save(content, "PNG")
+    write_atomically(path, content.getvalue())
+
+
+def table(report: dict[str, Any]) -> "Table":
+    """The report for the terminal: facts first, then what is done, then what is wrong."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    sheet = Table(box=None, show_header=False, padding=(0, 2, 0, 0), pad_edge=False)
+    sheet.add_column(style="bold")
+    sheet.add_column(overflow="fold")
+    for name, value in _lines(report):
+        sheet.add_row(name, escape(value))
+    return sheet
+
+
+def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = [("data", report["path"])]
+    if "items" in report:
+        sides = "x".join(str(side) for side in report["shape"])
+        parts = ", ".join(f"{part} {report[part]:,}" for part in ("train", "validation", "test"))
+        lines += [("items", f"{report['items']:,} of {sides} ({parts})"), ("licence", report["licence"])]
+        lines += [("fingerprint", report["fingerprint"][:16])]
+    if report.get("classes"):
+        counts = [f"{name} {count:,}" for name, count in report["classes"].items()]
+        lines.append(("classes", _first(counts, ", ")))
+    lines += [("note", note) for note in report.get("notes", ())]
+    if report["skipped"]:
+        lines.append(("left out", _first(report["skipped"], "\n")))
+    if report["problems"]:
+        lines.append(("problems", _first(report["problems"], "\n")))
+    if "sheet" in report:
+        lines.append(("sheet", report["sheet"]))
+    return [*lines, ("verdict", "ready to train on" if report["ok"] else "not ready: see the problems")]
+
+
+def _first(entries: list[str], separator: str) -> str:
+    more = f"{separator}and {len(entries) - SHOWN:,} more" if len(entries) > SHOWN else ""
+    return separator.join(entries[:SHOWN]) + more

@@ -1,0 +1,85 @@
+"""`elegan evaluate`: judge a run's generator against data that training never saw."""
+
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from elegan.data import Data
+from elegan.errors import UserError
+from elegan.evaluation.features import Embedder
+from elegan.evaluation.judge import Real, judge
+from elegan.evaluation.report import write_report
+from elegan.evaluation.verdict import decide
+from elegan.pictures import contact_sheet, grid, scatter
+from elegan.verbs.folder import Folder
+from elegan.verbs.referee import mixture_of, run_features
+from elegan.verbs.run import Run, load_run, plain
+
+SAMPLES = 1_000
+SAMPLES_OF_VECTORS = 2_500
+SEED_OFFSET = 1_000_003
+"""What is judged are other samples than those in the run's pictures."""
+SHOWN = 60
+
+
+def evaluate(run: str, *, n: int | None = None, seed: int = 0) -> dict[str, Any]:
+    """Judge n samples (1,000; 2,500 for vectors) and write report.json and report.html; returns the report.
+
+    Raises UserError for a folder that is no finished run, or when its data have changed or are gone.
+    """
+    if n is not None and n < 1:
+        raise UserError(f"--n is {n}; it must be 1 or more.")
+    trained = load_run(run)
+    data = trained.open_data()
+    return write_evaluation(trained, data, run_features(Folder(trained.path), data), n=n, seed=seed)
+
+
+def write_evaluation(
+    run: Run,
+    data: Data,
+    features: Embedder,
+    *,
+    n: int | None = None,
+    seed: int = 0,
+    diverged: list[str] | None = None,
+) -> dict[str, Any]:
+    """Measure, decide and write; ``diverged`` names the numbers that ended training, if any did."""
+    count = n or (SAMPLES if data.is_image else SAMPLES_OF_VECTORS)
+    label = "all" if run.classes else None
+    samples, asked = run.sample_with_labels(count, label=label, seed=seed + SEED_OFFSET)
+    raw = samples.numpy()
+    items = run.to_items(samples.nan_to_num()) if not np.isfinite(raw).all() else run.to_items(samples)
+    requested = None if asked is None else asked.numpy()
+    log = Folder(run.path).log()
+    looks = [line["look"] for line in log if line.get("look")]
+    report = judge(items, _real(data), features=features, requested=requested, raw=raw, seed=seed)
+    report |= {"run": run.record, "looks": looks, "n": count, "seed": seed}
+    report |= decide(report, diverged=bool(diverged))
+    write_report(run.path, plain(report), log, _pictures(run, data, items, requested))
+    return plain(report)  # type: ignore[no-any-return]
+
+
+def _real(data: Data) -> Real:
+    parts = {name: data.part(name) for name in ("train", "validation", "test")}
+    items = {name: part[0] for name, part in parts.items()}
+    labels = {f"{name}_labels": part[1] for name, part in parts.items()}
+    return Real(**items, **labels, classes=data.classes, mixture=mixture_of(data))
+
+
+def _pictures(
+    run: Run, data: Data, items: np.ndarray, requested: np.ndarray | None
+) -> dict[str, Image.Image]:
+    """Samples beside real items, a row a class where there are classes."""
+    test, labels = data.part("test")
+    if not data.is_image:
+        centres = None if data.modes is None else data.modes.centres[:, :2]
+        return {"samples": scatter(items[:, :2], centres), "real": scatter(test[:, :2], centres)}
+    if requested is None or labels is None:
+        return {"samples": grid(items[:SHOWN], 10), "real": grid(test[:SHOWN], 10)}
+    classes = [c for c in range(len(data.classes)) if (labels == c).any() and (requested == c).any()][:20]
+    names = [str(data.classes[c]) for c in classes]
+    return {
+        "samples": contact_sheet([items[requested == c][:8] for c in classes], names),
+        "real": contact_sheet([test[labels == c][:8] for c in classes], names),
+    }

@@ -1,0 +1,116 @@
+"""What a person sees while training goes on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from elegan.training.loop import Tick, Training
+from elegan.verbs.plan import Plan
+
+
+class Display:
+    """A live panel on a terminal; a line a tick elsewhere; nothing when quiet."""
+
+    def __init__(self, plan: Plan, out: str, *, quiet: bool = False) -> None:
+        self.console = Console(quiet=quiet, highlight=False)
+        self.plan, self.out = plan, out
+        self.training: Training | None = None
+        self.last: tuple[Tick, dict[str, Any]] | None = None
+
+    def say(self, sentence: str) -> None:
+        self.console.print(sentence, soft_wrap=True)
+
+    def say_plan(self) -> None:
+        """The resolved configuration, before anything starts."""
+        plan, data = self.plan, self.plan.data
+        shape = "x".join(
+            str(side) for side in (*data.spec.real[1:], data.spec.real[0])[: len(data.spec.real)]
+        )
+        classes = f", {len(data.classes)} classes" if data.classes else ""
+        table = Table.grid(padding=(0, 2))
+        table.add_row("model", plan.model + (f", preset {plan.preset}" if plan.preset else ""))
+        table.add_row("data", f"{data.name}: {len(data):,} items of {shape}{classes}")
+        table.add_row("into", self.out)
+        table.add_row(
+            "computes in", f"{plan.precision.name} on {plan.precision.device.type}, seed {plan.seed}"
+        )
+        settings = ", ".join(f"{name} {_short(value)}" for name, value in vars(plan.config).items())
+        table.add_row("settings", settings)
+        self.console.print(table)
+        for note in data.notes:
+            self.console.print(f"[yellow]·[/] {note}")
+
+    @contextmanager
+    def live(self, training: Training) -> Iterator[None]:
+        """Show how training goes; the panel reads the training and the last tick by itself."""
+        self.training = training
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(get_renderable=self._panel, console=self.console, refresh_per_second=4, transient=True):
+            yield
+
+    def tick(self, tick: Tick, look: dict[str, Any]) -> None:
+        self.last = (tick, look)
+        if not self.console.is_terminal:
+            terms = "  ".join(f"{name} {value:.3g}" for name, value in tick.terms.items())
+            word = f"  {look['word']}" if look else ""
+            left = _clock(_left(tick))
+            self.say(
+                f"{tick.images:,} of {tick.total:,} images  {tick.images_per_second:,.0f}/s  {left} left  {terms}{word}"
+            )
+
+    def say_verdict(self, report: dict[str, Any]) -> None:
+        """One sentence, and where to look."""
+        self.console.print(Text(report["sentence"]["en"], style="bold"))
+        self.console.print(
+            f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif."
+        )
+
+    def _panel(self) -> RenderableType:
+        assert self.training is not None
+        training = self.training
+        share = min(1.0, training.images / training.total)
+        rate = self.last[0].images_per_second if self.last else training.images / max(training.seconds, 1e-9)
+        left = (training.total - training.images) / rate if rate else 0.0
+        head = Table.grid(padding=(0, 2))
+        head.add_row(
+            ProgressBar(total=1.0, completed=share, width=30),
+            f"{training.images:,} of {training.total:,} images",
+            f"{rate:,.0f} images/s",
+            f"{_clock(training.seconds)} gone, {_clock(left)} left",
+        )
+        if self.last is None:
+            return head
+        tick, look = self.last
+        terms = Table.grid(padding=(0, 2))
+        for side in dict.fromkeys(name.split("/")[0] for name in tick.terms):
+            values = [
+                f"{n.split('/')[1]} [bold]{v:.3g}[/]"
+                for n, v in tick.terms.items()
+                if n.startswith(f"{side}/")
+            ]
+            terms.add_row(f"[dim]{side}[/]", "   ".join(values))
+        if look:
+            terms.add_row("[dim]referee[/]", look["word"])
+        return Group(head, terms)
+
+
+def _left(tick: Tick) -> float:
+    return (tick.total - tick.images) / tick.images_per_second
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

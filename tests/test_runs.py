@@ -1,0 +1,353 @@
+"""A run from the command line to the finished folder, its resumption, its samples, and the same from Python."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import elegan
+from elegan.cli import main
+from elegan.provenance import read_label
+
+TINY = ["--size", "8", "--width", "16", "--narrow", "16", "--batch", "32"]
+COMMAND = ["train", "cgan", "--data", "digits", "--images", "2k", *TINY]
+
+
+def elegan_command(*words):
+    return [sys.executable, "-m", "elegan", *map(str, words)]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run, shared by all tests here: none may write into it."""
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    assert main([*COMMAND, "--out", str(out)]) == 0
+    return out
+
+
+def test_a_run_folder_holds_what_other_programs_rely_on(finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names >= {
+        "run.json", "log.jsonl", "checkpoints", "samples", "generator.safetensors", "generator.json",
+        "report.json", "report.html", "README.md", "contact.png", "training.gif",
+    }  # fmt: skip
+    record = json.loads((finished / "run.json").read_text())
+    assert record["model"] == "cgan"
+    assert record["seed"] == 0
+    assert len(record["data"]["fingerprint"]) == 64
+    assert record["data"]["licence"]
+    assert {"torch", "python"} <= record["machine"].keys()
+
+
+def test_the_log_has_a_line_a_tick_with_every_term(finished):
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    assert [line["images"] for line in lines] == sorted({line["images"] for line in lines})
+    assert lines[-1]["images"] == lines[-1]["total"] == 2016
+    for line in lines:
+        assert {"discriminator/pair", "discriminator/r1", "discriminator/r2", "generator/pair"} <= line[
+            "terms"
+        ].keys()
+
+
+def test_every_tick_has_a_picture(finished):
+    lines = (finished / "log.jsonl").read_text().splitlines()
+    pictures = sorted((finished / "samples").glob("*.png"))
+    assert len(pictures) == len(lines) + 1
+    assert pictures[0].stem == "0" * 12
+
+
+def test_every_picture_says_that_it_was_generated(finished):
+    pictures = [*(finished / "samples").glob("*.png"), finished / "contact.png", finished / "training.gif"]
+    for picture in pictures:
+        label = read_label(picture)
+        assert label.digital_source_type.endswith("trainedAlgorithmicMedia")
+        assert label.generator == f"elegan {elegan.__version__} cgan"
+        assert len(label.weights_sha256) == 64
+        assert label.seed is not None
+
+
+def test_the_animation_shows_every_tick(finished):
+    with Image.open(finished / "training.gif") as animation:
+        assert animation.n_frames >= 10
+
+
+def test_the_report_has_a_verdict_and_every_figure_its_null(finished):
+    report = json.loads((finished / "report.json").read_text())
+    assert report["verdict"].isupper()
+    assert report["sentence"]["en"]
+    assert report["sentence"]["ko"]
+    page = (finished / "report.html").read_text()
+    assert report["verdict"] in page
+    assert "<script" not in page
+
+
+def test_the_same_command_on_a_finished_run_changes_nothing(finished, capsys):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    assert main([*COMMAND, "--out", str(finished)]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lr", "0.01"], "config"),
+        (["--seed", "5"], "seed"),
+        (["--images", "3k"], "asked"),
+    ],
+)
+def test_another_command_into_the_same_folder_is_refused(finished, words, said, capsys):
+    command = [*COMMAND, "--out", str(finished)]
+    if words[0] in command:
+        at = command.index(words[0])
+        command[at : at + 2] = []
+    assert main([*command, *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_folder_that_is_no_run_is_left_alone(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    assert main([*COMMAND, "--out", str(tmp_path)]) == 2
+    assert "thesis.tex" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def weights(folder):
+    return (folder / "generator.safetensors").read_bytes()
+
+
+def log_without_clock(folder):
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in lines]
+
+
+def test_kill_9_and_the_same_command_give_the_weights_of_a_run_left_alone(finished, tmp_path):
+    out = tmp_path / "killed"
+    kills = 0
+    while kills < 3:
+        process = subprocess.Popen(
+            elegan_command(*COMMAND, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        ticks = len(list((out / "samples").glob("*.png"))) if out.exists() else 0
+        while process.poll() is None and len(list((out / "samples").glob("*.png"))) < ticks + 4:
+            time.sleep(0.01)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.communicate()
+        kills += 1
+    assert kills == 3
+    subprocess.run(elegan_command(*COMMAND, "--out", out), check=True, capture_output=True)
+    assert weights(out) == weights(finished)
+    assert log_without_clock(out) == log_without_clock(finished)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
+    out = tmp_path / "stopped"
+    process = subprocess.Popen(
+        elegan_command(*COMMAND, "--out", out), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while process.poll() is None and not list((out / "samples").glob("*.png"))[2:]:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on" in error
+    assert "Traceback" not in error
+    assert (out / "checkpoints" / "last.json").exists()
+
+
+def test_a_damaged_last_checkpoint_is_said_aloud_and_the_one_before_used(finished, tmp_path, capsys):
+    out = tmp_path / "damaged"
+    process = subprocess.Popen(
+        elegan_command(*COMMAND, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while process.poll() is None and not (out / "checkpoints" / "previous.json").exists():
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    last = json.loads((out / "checkpoints" / "last.json").read_text())
+    (out / "checkpoints" / last["tensors"]).write_bytes(b"scrap")
+    assert main([*COMMAND, "--out", str(out)]) == 0
+    assert "checkpoint before it" in " ".join(capsys.readouterr().out.split())
+    assert weights(out) == weights(finished)
+
+
+def test_samples_as_a_grid_as_arrays_and_as_files(finished, tmp_path):
+    grid, arrays, folder = tmp_path / "grid.png", tmp_path / "arrays.npz", tmp_path / "files"
+    assert main(["sample", str(finished), "--out", str(grid), "--n", "20", "--label", "all"]) == 0
+    assert main(["sample", str(finished), "--out", str(arrays), "--n", "25", "--label", "7"]) == 0
+    assert main(["sample", str(finished), "--out", str(folder), "--n", "3", "--seed", "4"]) == 0
+    assert read_label(grid).seed == 0
+    stored = np.load(arrays)
+    assert stored["images"].shape == (25, 8, 8, 1)
+    assert stored["images"].dtype == np.uint8
+    assert stored["labels"].tolist() == [7] * 25
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    assert read_label(folder / "00001.png").seed == 4
+
+
+def test_label_all_deals_samples_evenly(finished, tmp_path):
+    assert (
+        main(["sample", str(finished), "--out", str(tmp_path / "a.npz"), "--n", "50", "--label", "all"]) == 0
+    )
+    labels = np.load(tmp_path / "a.npz")["labels"]
+    assert np.bincount(labels).tolist() == [5] * 10
+
+
+def test_a_seed_gives_the_same_samples_again(finished):
+    gan = elegan.load(str(finished))
+    assert torch.equal(
+        gan.sample(5, label=8, seed=3), elegan.load(str(finished)).sample(5, label="8", seed=3)
+    )
+    assert not torch.equal(gan.sample(5, label=8, seed=3), gan.sample(5, label=8, seed=4))
+    assert gan.sample(16, label=8, seed=0).shape == (16, 1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--label", "seven"], 'no class "seven"'),
+        (["--n", "0"], "--n is 0"),
+        (["--truncation", "0.7"], "truncation"),
+        (["--out", "samples.tiff"], ".tiff"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_answered_in_a_sentence(
+    finished, tmp_path, monkeypatch, capsys, words, said
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sample", str(finished), "--out", "out.png", *words]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_last_line_with_json_is_one_object(finished, tmp_path, capsys):
+    assert main(["sample", str(finished), "--out", str(tmp_path / "a.png"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["n"] == 64
+
+
+def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
+    assert main([*COMMAND, "--out", str(tmp_path / "none"), "--dry-run"]) == 0
+    assert "gamma" in capsys.readouterr().out
+    assert not (tmp_path / "none").exists()
+
+
+def test_evaluating_again_gives_the_same_verdict(finished, tmp_path):
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    before = json.loads((copy / "report.json").read_text())["verdict"]
+    assert main(["evaluate", str(copy)]) == 0
+    assert json.loads((copy / "report.json").read_text())["verdict"] == before
+    assert elegan.load(str(copy)).verdict == before
+
+
+def test_python_trains_a_mixture_and_reads_its_vectors(tmp_path):
+    run = elegan.train("r3gan", data="ring", out=str(tmp_path / "ring"), images=9600, quiet=True)
+    vectors = run.sample(100)
+    assert vectors.shape == (100, 2)
+    assert run.verdict.isupper()
+    assert (run.path / "contact.png").exists()
+
+
+@pytest.mark.parametrize("model", ["gan", "dcgan"])
+def test_models_without_labels_train_and_sample(model, tmp_path):
+    run = elegan.train(
+        model,
+        data="digits",
+        size=8,
+        out=str(tmp_path / model),
+        images=2000,
+        quiet=True,
+        referee=False,
+        width=16,
+    )
+    assert run.sample(3).shape == (3, 1, 8, 8)
+    with pytest.raises(elegan.UserError, match="without labels"):
+        run.sample(3, label=1)
+
+
+def test_divergence_is_a_verdict(tmp_path):
+    run = elegan.train(
+        "gan",
+        data="digits",
+        size=8,
+        out=str(tmp_path / "diverged"),
+        images=4000,
+        quiet=True,
+        lr=1e30,
+        gamma=1e30,
+        referee=False,
+    )
+    assert run.verdict == "DIVERGED"
+    assert (
+        '"NaN"' in (run.path / "log.jsonl").read_text() or "Infinity" in (run.path / "log.jsonl").read_text()
+    )
+
+
+def test_a_changed_data_folder_is_noticed_on_resuming(tmp_path, capsys):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index in range(80):
+        Image.fromarray(generator.integers(0, 255, (8, 8), dtype=np.uint8)).save(folder / f"{index:03d}.png")
+    command = [
+        "train",
+        "gan",
+        "--data",
+        str(folder),
+        "--out",
+        str(tmp_path / "run"),
+        "--images",
+        "300",
+        "--batch",
+        "20",
+        "--width",
+        "16",
+        "--no-referee",
+    ]
+    assert main(command) == 0
+    (tmp_path / "run" / "README.md").unlink()
+    Image.new("L", (8, 8)).save(folder / "000.png")
+    assert main(command) == 2
+    assert "another data" in capsys.readouterr().err
+
+
+@pytest.mark.long
+def test_digits_on_demand_within_a_minute(tmp_path):
+    """The trained behaviour that the demo promises, at the originals' 8x8 and a fifth of its budget."""
+    from sklearn.svm import SVC
+
+    run = elegan.train(
+        "cgan", data="digits", size=8, out=str(tmp_path / "digits"), images=30_000, quiet=True, referee=False
+    )
+    data = run.open_data()
+    (real, label), (samples, asked) = data.part("train"), run.sample_with_labels(500, label="all", seed=1)
+    machine = SVC(C=10, gamma="scale").fit(real.reshape(len(real), -1) / 255, label)
+    fakes = run.to_items(samples).reshape(500, -1) / 255
+    assert (machine.predict(fakes) == asked.numpy()).mean() > 0.95
+
+
+@pytest.mark.long
+def test_r3gan_finds_all_modes_of_the_ring(tmp_path):
+    from elegan.evaluation.modes import mixture_modes
+
+    run = elegan.train(
+        "r3gan", data="ring", out=str(tmp_path / "ring"), images=720_000, quiet=True, referee=False
+    )
+    data = run.open_data()
+    count = mixture_modes(run.sample(2500, seed=999).numpy(), data.modes.centres, data.modes.sigma)
+    assert count.found == 8
+    assert count.high_quality > 0.7
