@@ -32,9 +32,7 @@ def main() -> None:
         run = elegan.load(asked.run)
     else:
         out = Path(tempfile.mkdtemp()) / "demo"
-        run = elegan.train(
-            "cgan", data="digits", out=str(out), minutes=asked.minutes, seed=asked.seed, quiet=True
-        )
+        run = elegan.train("cgan", data="digits", out=str(out), minutes=asked.minutes, seed=asked.seed, quiet=True)
     seconds = json.loads((run.path / "log.jsonl").read_text().splitlines()[-1])["seconds"]
     figures = judge(run) | {"training seconds": (seconds, "<=", 300.0)}
     for name, (value, sign, bar) in figures.items():
@@ -70,12 +68,9 @@ def variety(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tuple
     held_labels = np.concatenate([data.part("validation")[1], data.part("test")[1]])
     features = train_features(train, train_labels, held, held_labels)
     ours, theirs, null = (
-        features.embed(images)
-        for images in (fakes[:: len(fakes) // len(held)][: len(held)], held, train[: len(held)])
+        features.embed(images) for images in (fakes[:: len(fakes) // len(held)][: len(held)], held, train[: len(held)])
     )
-    spreads = [
-        spread(features.embed(fakes)[asked == c]) / spread(theirs[held_labels == c]) for c in range(10)
-    ]
+    spreads = [spread(features.embed(fakes)[asked == c]) / spread(theirs[held_labels == c]) for c in range(10)]
     return {
         "coverage / real-against-real": (coverage(ours, theirs) / coverage(null, theirs), ">=", 0.85),
         "spread within a digit / real": (float(np.mean(spreads)), ">=", 0.85),

@@ -23,9 +23,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default=str(Path(tempfile.mkdtemp()) / "fashion"))
     asked = parser.parse_args()
-    run = elegan.train(
-        asked.model, data=asked.data, size=32, out=asked.out, minutes=asked.minutes, seed=asked.seed
-    )
+    run = elegan.train(asked.model, data=asked.data, size=32, out=asked.out, minutes=asked.minutes, seed=asked.seed)
     last = json.loads((run.path / "log.jsonl").read_text().splitlines()[-1])
     point = {
         "date": date.today().isoformat(), "elegan": elegan.__version__, "model": asked.model, "seed": asked.seed,

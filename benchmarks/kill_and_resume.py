@@ -44,13 +44,9 @@ def main() -> None:
         out = folder / f"killed-{kills}"
         before = kills
         while not (out / "README.md").exists():
-            process = subprocess.Popen(
-                elegan(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-            )
+            process = subprocess.Popen(elegan(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             try:
-                _, errors = process.communicate(
-                    timeout=dice.uniform(0.2, 1.0) * whole if kills < asked.kills else None
-                )
+                _, errors = process.communicate(timeout=dice.uniform(0.2, 1.0) * whole if kills < asked.kills else None)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.communicate()

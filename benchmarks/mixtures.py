@@ -31,9 +31,7 @@ def main() -> None:
 def one(name: str, seed: int, minutes: float) -> bool:
     """Train once and print the figures; whether they meet the bars."""
     out = Path(tempfile.mkdtemp()) / name
-    run = elegan.train(
-        "r3gan", data=name, out=str(out), minutes=minutes, seed=seed, quiet=True, referee=False
-    )
+    run = elegan.train("r3gan", data=name, out=str(out), minutes=minutes, seed=seed, quiet=True, referee=False)
     data = run.open_data()
     count = mixture_modes(run.sample(SAMPLES, seed=999).numpy(), data.modes.centres, data.modes.sigma)
     log = json.loads((out / "log.jsonl").read_text().splitlines()[-1])

@@ -24,15 +24,11 @@ def seconds(*command: str) -> float:
 def main() -> None:
     bare = seconds(sys.executable, "-c", "pass")
     print(f"python -c pass          {bare:.3f} s")
-    print(
-        f"import elegan           {seconds(sys.executable, '-c', 'import elegan') - bare:.3f} s beyond it  (bar 0.3)"
-    )
+    print(f"import elegan           {seconds(sys.executable, '-c', 'import elegan') - bare:.3f} s beyond it  (bar 0.3)")
     for words in (["--help"], ["train", "--help"], ["models"]):
         print(f"elegan {' '.join(words):16} {seconds(sys.executable, '-m', 'elegan', *words):.3f} s  (bar 1)")
     check = "import elegan, sys; print('torch' in sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", check], check=True, capture_output=True, text=True
-    ).stdout.strip()
+    loaded = subprocess.run([sys.executable, "-c", check], check=True, capture_output=True, text=True).stdout.strip()
     print(f"torch imported with elegan: {loaded}")
 
 

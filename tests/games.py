@@ -1,4 +1,4 @@
-"""The contract's hard cases, each a game in a few lines.  Their networks are tiny: only the shape of the play counts."""
+"""The contract's hard cases, each a game in a few lines; their networks are tiny."""
 
 import torch
 from torch import nn

@@ -32,9 +32,7 @@ def test_gradients_of_gradients_pass_through(policy):
 
 def test_the_same_numbers_transform_alike():
     numbers = torch.rand(4, NUMBERS)
-    assert torch.equal(
-        augment(images(), numbers, tuple(POLICIES)), augment(images(), numbers, tuple(POLICIES))
-    )
+    assert torch.equal(augment(images(), numbers, tuple(POLICIES)), augment(images(), numbers, tuple(POLICIES)))
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -64,17 +62,13 @@ def test_no_policy_mirrors_a_seven():
     """An image that is bright on its left stays brighter there, whatever the numbers."""
     x = torch.zeros(200, 1, 16, 16)
     x[..., :8] = 1
-    y = augment(
-        x, torch.rand(200, NUMBERS, generator=torch.Generator().manual_seed(2)), ("affine", "translation")
-    )
+    y = augment(x, torch.rand(200, NUMBERS, generator=torch.Generator().manual_seed(2)), ("affine", "translation"))
     assert (y[..., :8].mean((1, 2, 3)) > y[..., 8:].mean((1, 2, 3))).all()
 
 
 def test_the_share_is_the_share_of_images_that_change():
     x = images(400)
-    y = augment(
-        x, torch.rand(400, NUMBERS, generator=torch.Generator().manual_seed(3)), ("colour",), share=0.3
-    )
+    y = augment(x, torch.rand(400, NUMBERS, generator=torch.Generator().manual_seed(3)), ("colour",), share=0.3)
     changed = (x != y).flatten(1).any(1).float().mean()
     assert 0.2 < changed < 0.4
 

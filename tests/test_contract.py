@@ -35,9 +35,7 @@ def test_a_move_changes_only_the_submodules_that_it_trains(name):
             before = {key: value.clone() for key, value in play.game.named_parameters()}
             play.play_move(index, move, batch)
             changed = {
-                key.split(".")[0]
-                for key, value in play.game.named_parameters()
-                if not torch.equal(value, before[key])
+                key.split(".")[0] for key, value in play.game.named_parameters() if not torch.equal(value, before[key])
             }
             assert changed <= set(move.trains)
             assert changed
@@ -102,6 +100,4 @@ def test_two_ranks_equal_one(name, two_ranks):
     for rank in (0, 1):
         together = torch.load(two_ranks / f"{name}-{rank}.pt", weights_only=True)
         for key, value in alone.game.state_dict().items():
-            torch.testing.assert_close(
-                together[key], value, rtol=1e-8, atol=1e-10, msg=f"{name} rank {rank}: {key}"
-            )
+            torch.testing.assert_close(together[key], value, rtol=1e-8, atol=1e-10, msg=f"{name} rank {rank}: {key}")

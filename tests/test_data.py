@@ -76,9 +76,7 @@ def test_digits_are_shown_at_16_by_default_and_it_is_said():
     assert data.spec.items == len(data.split.train)
     assert noted(data, "All 1,797 images had to be enlarged (bicubic)")
     original = Image.fromarray(open_data("digits", size=8).items[5, ..., 0])
-    assert np.array_equal(
-        data.items[5, ..., 0], np.asarray(original.resize((16, 16), Image.Resampling.BICUBIC))
-    )
+    assert np.array_equal(data.items[5, ..., 0], np.asarray(original.resize((16, 16), Image.Resampling.BICUBIC)))
 
 
 @pytest.mark.parametrize(
@@ -196,9 +194,7 @@ def test_a_folder_and_its_archives_have_one_fingerprint(tmp_path):
     for name, mode in (("set.tar", "w"), ("set.tar.gz", "w:gz"), ("set.tgz", "w:gz")):
         with tarfile.open(tmp_path / name, mode) as archive:
             archive.add(folder, "set")
-    opened = [
-        open_data(str(tmp_path / name)) for name in ("set", "set.zip", "set.tar", "set.tar.gz", "set.tgz")
-    ]
+    opened = [open_data(str(tmp_path / name)) for name in ("set", "set.zip", "set.tar", "set.tar.gz", "set.tgz")]
     assert len({data.fingerprint for data in opened}) == 1
     assert {data.classes for data in opened} == {("cat", "dog")}
 
@@ -529,9 +525,7 @@ def write_table(path, lines, columns=("file", "label")):
 
 def test_a_table_gives_the_labels(tmp_path):
     save_all(tmp_path / "images", pixels())
-    write_table(
-        tmp_path / "labels.csv", [(f"./images/{i:03d}.png", "고양이" if i % 3 else "dog") for i in range(22)]
-    )
+    write_table(tmp_path / "labels.csv", [(f"./images/{i:03d}.png", "고양이" if i % 3 else "dog") for i in range(22)])
     data = open_data(str(tmp_path))
     assert data.classes == ("dog", "고양이")
     assert data.labels.tolist() == [int(i % 3 > 0) for i in range(22)]
@@ -652,11 +646,7 @@ def test_labels_are_numbered_in_order_with_their_names_kept(tmp_path):
 
 
 def idx(array):
-    return (
-        bytes([0, 0, 8, array.ndim])
-        + np.array(array.shape, ">u4").tobytes()
-        + array.astype(np.uint8).tobytes()
-    )
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.astype(np.uint8).tobytes()
 
 
 def write_idx(folder, part, n, zipped, seed=0):
@@ -697,9 +687,7 @@ def test_an_idx_file_without_labels_is_unlabelled(tmp_path):
 
 def test_hub_data_find_their_images_and_classes(tmp_path):
     pytest.importorskip("datasets")
-    for seed, (part, name) in enumerate(
-        (part, name) for part in ("train", "test") for name in ("cat", "dog")
-    ):
+    for seed, (part, name) in enumerate((part, name) for part in ("train", "test") for name in ("cat", "dog")):
         save_all(tmp_path / part / name, pixels(15, seed=seed))
     whole = open_data(f"hf:{tmp_path}")
     assert whole.classes == ("cat", "dog")

@@ -65,6 +65,15 @@ def encrypted(path):
     return made
 
 
+def tar_with_a_damaged_header(path):
+    with tarfile.open(path / "a.tar", "w") as file:
+        file.add(folder(path), "set")
+        middle = file.getmembers()[22].offset
+    value = bytearray((path / "a.tar").read_bytes())
+    value[middle + 150] ^= 1
+    return content(path, "b.tar.gz", gzip.compress(bytes(value)))
+
+
 def cut_tar(path):
     whole = io.BytesIO()
     with tarfile.open(fileobj=whole, mode="w:gz") as file:
@@ -105,9 +114,7 @@ def idx(path, magic=0x0803, n=24, cut=0, extra=b"", labels=None, zipped=False):
     if labels is not None:
         head = (0x0801).to_bytes(4, "big") + np.array([labels], ">u4").tobytes()
         content(path, "train-labels-idx1-ubyte", head + bytes(labels))
-    return content(
-        path, "train-images-idx3-ubyte" + ".gz" * zipped, gzip.compress(value) if zipped else value
-    )
+    return content(path, "train-images-idx3-ubyte" + ".gz" * zipped, gzip.compress(value) if zipped else value)
 
 
 def nan():
@@ -163,6 +170,7 @@ BAD = {
     "zip of names outside": (lambda p: archive(p, {"../a.png": png(Image.new("L", (8, 8)))}), ["is empty"]),
     "encrypted zip": (encrypted, ["None of the 24 images"]),
     "tar cut short": (cut_tar, ["a.tar.gz", "damaged, cut short"]),
+    "tar with a damaged header": (tar_with_a_damaged_header, ["b.tar.gz", "damaged, cut short"]),
     "npz that is none": (lambda p: content(p, "a.npz", b"nothing"), ["no NumPy file", "numpy.savez"]),
     "npz cut short": (
         lambda p: content(p, "b.npz", arrays(p, images=IMAGES).read_bytes()[:900]),

@@ -23,7 +23,10 @@ DOORS = {
     "latent": {"game", "networks", "pictures", "errors"},
     "data": {"game", "pictures", "errors", "files"},
     "provenance": {"game", "pictures", "errors", "files"},
-    "verbs": {"errors", "files", "schedule", "pictures", "game", "models", "training", "evaluation", "latent", "data", "provenance", "elegan"},
+    "verbs": {
+        "errors", "files", "schedule", "pictures", "game", "models", "training", "evaluation", "latent", "data",
+        "provenance", "elegan",
+    },
     "cli": {"verbs", "errors", "models", "game", "elegan"},
     "studio": {"verbs", "errors"},
 }  # fmt: skip

@@ -61,13 +61,11 @@ def training_of(name, shape, total=5 * ROWS, bf16=False, **settings):
 def test_the_table_of_contents_leads_to_the_game(name):
     kind = find(name)
     assert kind.__module__ == f"elegan.models.{name}"
-    assert MODELS[name].arxiv in (kind.__doc__ or "") + (
-        __import__(kind.__module__, fromlist=["x"]).__doc__ or ""
-    )
+    assert MODELS[name].arxiv in (kind.__doc__ or "") + (__import__(kind.__module__, fromlist=["x"]).__doc__ or "")
 
 
 def test_a_wrong_name_is_answered_with_the_nearest_right_one():
-    with pytest.raises(UserError, match='no model "dcgna".*Did you mean "dcgan"'):
+    with pytest.raises(UserError, match=r'no model "dcgna".*Did you mean "dcgan"'):
         find("dcgna")
 
 
@@ -96,9 +94,7 @@ def test_each_side_learns_only_from_its_own_terms(name, shape):
         for index, move in enumerate(play.game.moves(batch.progress)):
             before = {key: value.clone() for key, value in play.game.named_parameters()}
             play.play_move(index, move, batch)
-            changed = {
-                k.split(".")[0] for k, v in play.game.named_parameters() if not torch.equal(v, before[k])
-            }
+            changed = {k.split(".")[0] for k, v in play.game.named_parameters() if not torch.equal(v, before[k])}
             assert changed == set(move.trains)
         play.step += 1
 
@@ -153,9 +149,7 @@ def test_bf16_and_float32_agree_in_the_first_loss(name, shape):
         assert same == pytest.approx(total, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("name", "preset"), [(name, preset) for name in MODELS for preset in find(name).presets]
-)
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name in MODELS for preset in find(name).presets])
 def test_every_preset_builds(name, preset):
     """Published networks can be large: they are built without memory."""
     kind = find(name)

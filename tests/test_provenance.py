@@ -164,9 +164,7 @@ def test_a_packet_that_declares_entities_is_refused(tmp_path, declaration):
         read_label(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(
-    "content", ["", "not xml", "<a>", packet(LABEL)[:-80], packet(LABEL).replace("Source", "S")]
-)
+@pytest.mark.parametrize("content", ["", "not xml", "<a>", packet(LABEL)[:-80], packet(LABEL).replace("Source", "S")])
 def test_a_broken_packet_is_no_label(content):
     assert parse(content) is None
 

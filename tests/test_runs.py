@@ -50,9 +50,7 @@ def test_the_log_has_a_line_a_tick_with_every_term(finished):
     assert [line["images"] for line in lines] == sorted({line["images"] for line in lines})
     assert lines[-1]["images"] == lines[-1]["total"] == 2016
     for line in lines:
-        assert {"discriminator/pair", "discriminator/r1", "discriminator/r2", "generator/pair"} <= line[
-            "terms"
-        ].keys()
+        assert {"discriminator/pair", "discriminator/r1", "discriminator/r2", "generator/pair"} <= line["terms"].keys()
 
 
 def test_every_tick_has_a_picture(finished):
@@ -196,18 +194,14 @@ def test_samples_as_a_grid_as_arrays_and_as_files(finished, tmp_path):
 
 
 def test_label_all_deals_samples_evenly(finished, tmp_path):
-    assert (
-        main(["sample", str(finished), "--out", str(tmp_path / "a.npz"), "--n", "50", "--label", "all"]) == 0
-    )
+    assert main(["sample", str(finished), "--out", str(tmp_path / "a.npz"), "--n", "50", "--label", "all"]) == 0
     labels = np.load(tmp_path / "a.npz")["labels"]
     assert np.bincount(labels).tolist() == [5] * 10
 
 
 def test_a_seed_gives_the_same_samples_again(finished):
     gan = elegan.load(str(finished))
-    assert torch.equal(
-        gan.sample(5, label=8, seed=3), elegan.load(str(finished)).sample(5, label="8", seed=3)
-    )
+    assert torch.equal(gan.sample(5, label=8, seed=3), elegan.load(str(finished)).sample(5, label="8", seed=3))
     assert not torch.equal(gan.sample(5, label=8, seed=3), gan.sample(5, label=8, seed=4))
     assert gan.sample(16, label=8, seed=0).shape == (16, 1, 8, 8)
 
@@ -221,9 +215,7 @@ def test_a_seed_gives_the_same_samples_again(finished):
         (["--out", "samples.tiff"], ".tiff"),
     ],
 )
-def test_a_wish_that_cannot_be_met_is_answered_in_a_sentence(
-    finished, tmp_path, monkeypatch, capsys, words, said
-):
+def test_a_wish_that_cannot_be_met_is_answered_in_a_sentence(finished, tmp_path, monkeypatch, capsys, words, said):
     monkeypatch.chdir(tmp_path)
     assert main(["sample", str(finished), "--out", "out.png", *words]) == 2
     error = capsys.readouterr().err
@@ -292,9 +284,7 @@ def test_divergence_is_a_verdict(tmp_path):
         referee=False,
     )
     assert run.verdict == "DIVERGED"
-    assert (
-        '"NaN"' in (run.path / "log.jsonl").read_text() or "Infinity" in (run.path / "log.jsonl").read_text()
-    )
+    assert '"NaN"' in (run.path / "log.jsonl").read_text() or "Infinity" in (run.path / "log.jsonl").read_text()
 
 
 def test_a_changed_data_folder_is_noticed_on_resuming(tmp_path, capsys):
@@ -344,9 +334,7 @@ def test_digits_on_demand_within_a_minute(tmp_path):
 def test_r3gan_finds_all_modes_of_the_ring(tmp_path):
     from elegan.evaluation.modes import mixture_modes
 
-    run = elegan.train(
-        "r3gan", data="ring", out=str(tmp_path / "ring"), images=720_000, quiet=True, referee=False
-    )
+    run = elegan.train("r3gan", data="ring", out=str(tmp_path / "ring"), images=720_000, quiet=True, referee=False)
     data = run.open_data()
     count = mixture_modes(run.sample(2500, seed=999).numpy(), data.modes.centres, data.modes.sigma)
     assert count.found == 8

@@ -42,6 +42,12 @@ class Spec:
     def is_image(self) -> bool:
         return len(self.real) == 3
 
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """The shape of an image: channels, height, width."""
+        channels, height, width = self.real
+        return channels, height, width
+
 
 class Progress(NamedTuple):
     """How far training has come, in images shown; ``total`` is the budget."""
@@ -103,9 +109,7 @@ class Random:
     resumed run equals an uninterrupted one.  ``n`` is the number of rows on this rank.
     """
 
-    def __init__(
-        self, key: Sequence[int], device: torch.device | str = "cpu", ranks: Ranks | None = None
-    ) -> None:
+    def __init__(self, key: Sequence[int], device: torch.device | str = "cpu", ranks: Ranks | None = None) -> None:
         self.ranks, self.device = ranks or Ranks(), torch.device(device)
         self.seed = int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
         self.generator = torch.Generator(self.device).manual_seed(self.seed)
@@ -126,9 +130,7 @@ class Random:
     def integers(self, high: int, n: int, *shape: int) -> Tensor:
         """Whole numbers in [0, high), int64 [n, *shape]."""
         rows = n * self.ranks.size
-        return self._rows(
-            torch.randint(high, (rows, *shape), generator=self.generator, device=self.device), n
-        )
+        return self._rows(torch.randint(high, (rows, *shape), generator=self.generator, device=self.device), n)
 
 
 class Batch(dict[str, Tensor]):

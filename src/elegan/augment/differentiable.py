@@ -48,9 +48,9 @@ def cutout(images: Images, numbers: Float[Tensor, "n 2"]) -> Images:
     centre = (numbers + 1) / 2 * torch.tensor([height, width], dtype=numbers.dtype, device=numbers.device)
     rows = torch.arange(height, device=images.device) + 0.5
     columns = torch.arange(width, device=images.device) + 0.5
-    inside = ((rows - centre[:, :1]).abs() < height / 4)[:, :, None] & (
-        (columns - centre[:, 1:]).abs() < width / 4
-    )[:, None, :]
+    inside = ((rows - centre[:, :1]).abs() < height / 4)[:, :, None] & ((columns - centre[:, 1:]).abs() < width / 4)[
+        :, None, :
+    ]
     return images * (~inside)[:, None].to(images.dtype)
 
 
@@ -86,9 +86,7 @@ def augment(images: Images, numbers: Numbers, policies: Sequence[str], share: fl
     for name, (transform, count) in POLICIES.items():
         if name in policies and share > 0:
             applied = (numbers[:, start] < share).view(-1, 1, 1, 1)
-            images = torch.where(
-                applied, transform(images, 2 * numbers[:, start + 1 : start + 1 + count] - 1), images
-            )
+            images = torch.where(applied, transform(images, 2 * numbers[:, start + 1 : start + 1 + count] - 1), images)
         start += 1 + count
     return images
 

@@ -40,9 +40,7 @@ def parse(options: type[Options], words: Sequence[str], *, prog: str, descriptio
     said, asks = io.StringIO(), [word for word in words if word in HELP]
     try:
         with redirect_stderr(said):
-            return tyro.cli(
-                options, args=asks[:1] or list(words), prog=prog, description=description, config=CONFIG
-            )
+            return tyro.cli(options, args=asks[:1] or list(words), prog=prog, description=description, config=CONFIG)
     except SystemExit as stop:
         if not stop.code:
             raise

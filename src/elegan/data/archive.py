@@ -56,12 +56,20 @@ def _zip_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> EncodedFile:
 
 def _tar_files(path: Path) -> list[EncodedFile]:
     """A compressed tar can only be read in order, so the wanted files' bytes are kept."""
-    files = []
     with tarfile.open(path, "r:*") as archive:
-        for member in archive:
-            if member.isreg():
-                files.append(_tar_file(archive, member))
+        files = [_tar_file(archive, member) for member in archive if member.isreg()]
+        if not _ends_well(archive):
+            raise tarfile.ReadError("a damaged header")
     return files
+
+
+def _ends_well(archive: tarfile.TarFile) -> bool:
+    """Whether zeros follow the last member: tarfile takes a damaged header for the end of the archive."""
+    stream = archive.fileobj
+    if stream is None:
+        return False
+    stream.seek(archive.offset)
+    return not any(stream.read(tarfile.BLOCKSIZE))
 
 
 def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> EncodedFile:

@@ -98,9 +98,7 @@ def _check_shape(path: Path, images: np.ndarray) -> None:
 
 def _check_labels(path: Path, labels: np.ndarray, count: int) -> None:
     if labels.shape not in ((count,), (count, 1)):
-        raise UserError(
-            f"The labels in {path} have the shape {labels.shape} for {count:,} images; give one an image."
-        )
+        raise UserError(f"The labels in {path} have the shape {labels.shape} for {count:,} images; give one an image.")
     whole = labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.floor(labels)).all()
     if labels.dtype.kind not in "biuUS" and not whole:
         raise UserError(f"The labels in {path} are {labels.dtype}; they must be whole numbers or names.")

@@ -31,8 +31,7 @@ def hub_data(data: str) -> Found:
     except Exception as error:  # a network, a server or a loader may fail in any way
         reason = printable(str(error).partition("\n")[0]).rstrip(".")
         raise UserError(
-            f"{data} can't be loaded ({type(error).__name__}: {reason}); check the name, the split and the "
-            "network."
+            f"{data} can't be loaded ({type(error).__name__}: {reason}); check the name, the split and the network."
         ) from error
     tables = dict(loaded) if isinstance(loaded, datasets.DatasetDict) else {split: loaded}
     wanted = PARTS if "train" in tables else list(tables)[:1]

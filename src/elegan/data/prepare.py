@@ -51,9 +51,7 @@ def _from_array(found: Found, images: np.ndarray, shape: Shape | None) -> np.nda
     return items
 
 
-def _from_files(
-    found: Found, files: Sequence[EncodedFile], shape: Shape | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _from_files(found: Found, files: Sequence[EncodedFile], shape: Shape | None) -> tuple[np.ndarray, np.ndarray]:
     with _quiet():
         if shape is None:
             shapes = [answer for answer in _parallel(_measured, files) if answer]

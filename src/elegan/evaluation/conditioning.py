@@ -1,6 +1,7 @@
 """Whether samples are of the classes they should be, and vary within a class as reals do."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from math import nan
 from typing import Protocol
 
@@ -81,8 +82,9 @@ def class_counts(
 
 
 def agreement(
-    recognised: Labels, requested: Labels, real_recognised: Integer[np.ndarray, " r"], real_labels: Integer[np.ndarray, " r"]
-) -> Estimate:
+    recognised: Labels, requested: Labels,
+    real_recognised: Integer[np.ndarray, " r"], real_labels: Integer[np.ndarray, " r"],
+) -> Estimate:  # fmt: skip
     """Share of samples recognised as the class that was asked for; its null is the accuracy on reals."""
     null = float((real_recognised == real_labels).mean()) if len(real_labels) else nan
     return share(int((recognised == requested).sum()), len(requested), null)
@@ -108,9 +110,10 @@ def spread(
         return np.concatenate([[known.mean() if len(known) else nan], ratios])
 
     edges = np.cumsum([0, *(len(part) for part in rows)])
-    parts = [np.arange(start, stop) for start, stop in zip(edges, edges[1:], strict=False)]
-    estimates = [within(e, 0.0, np.inf) for e in between(measure, *parts, k=classes + 1, seed=seed, repeats=30)]
-    return estimates[0], estimates[1:]
+    parts = [np.arange(start, stop) for start, stop in pairwise(edges)]
+    found = between(measure, *parts, k=classes + 1, seed=seed, repeats=30)
+    overall, *each = (within(estimate, 0.0, np.inf) for estimate in found)
+    return overall, each
 
 
 def _mean_distances(among: np.ndarray, label: np.ndarray, rows: np.ndarray, classes: int) -> np.ndarray:

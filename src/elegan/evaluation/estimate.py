@@ -82,7 +82,7 @@ def half_sample_deviation(
         tuple(random.permutation(size)[: size // 2] for size in sizes)
         for _ in range(repeats)
     ]  # fmt: skip
-    return np.stack([measure(a, b) for a, b in halves]).std(axis=0, ddof=1)
+    return np.asarray(np.stack([measure(a, b) for a, b in halves]).std(axis=0, ddof=1))
 
 
 def between(
@@ -103,7 +103,7 @@ def between(
     """
     m, r = len(samples), len(reals)
     if len(more_reals) != m:
-        raise ValueError(f"{m} samples against {len(more_reals)} reals for the null; the numbers must be equal.")
+        raise ValueError(f"{m} samples against {len(more_reals)} reals for the null; they must be as many.")
     if min(m, r) < FEWEST:
         return [Estimate(nan, n=m)] * k
     values, nulls = measure(samples, reals), measure(more_reals, reals)
@@ -111,9 +111,13 @@ def between(
         lambda a, b: measure(samples[a], reals[b]), (m, r), seed=seed, repeats=repeats
     )
     low, high = _null_intervals(measure, np.concatenate([more_reals, reals]), m, seed, repeats)
+    half = NORMAL_95 * deviations
+    columns = values, values - half, values + half, nulls, low, high
     return [
-        Estimate(value, value - NORMAL_95 * deviation, value + NORMAL_95 * deviation, m, null, null_low, null_high)
-        for value, deviation, null, null_low, null_high in zip(values, deviations, nulls, low, high, strict=True)
+        Estimate(value, start, stop, m, null, null_start, null_stop)
+        for value, start, stop, null, null_start, null_stop in zip(
+            *map(np.ndarray.tolist, columns), strict=True
+        )
     ]
 
 

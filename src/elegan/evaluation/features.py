@@ -1,13 +1,14 @@
 """Features: what the referee sees of an item.  A small network that it trained itself, then froze.
 
 It is trained on the training split alone, from a seed of its own, before any generator is judged: it
-shares no weights, no seed and no training with what it judges.  A number from it is named after it, "FD-<features>",
-since figures from different features can't be compared.
+shares no weights, no seed and no training with what it judges.  A number from it is named after it,
+"FD-<features>", since figures from different features can't be compared.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -35,7 +36,7 @@ CHUNK = 256
 
 @runtime_checkable
 class Embedder(Protocol):
-    """What turns items into feature vectors: :class:`Features` for images, :class:`Coordinates` for vectors."""
+    """What turns items into vectors: :class:`Features` for images, :class:`Coordinates` for vectors."""
 
     dimension: int
 
@@ -72,7 +73,7 @@ class Network(nn.Module):
         halvings = max(1, (min(height, width) // (4 * stride)).bit_length() - 1)
         widths = [32, 64, 96, 96][: halvings + 1]
         layers = [*_block(channels, widths[0], stride)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [nn.AvgPool2d(2, ceil_mode=True), *_block(before, after)]
         features = nn.Linear(4 * widths[-1], dimension), nn.BatchNorm1d(dimension)
         self.body = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), *features)
@@ -129,7 +130,7 @@ class Features:
         return self._run(items, self.network.features, self.dimension)
 
     def classify(self, items: Images) -> Float[np.ndarray, "n k"]:
-        """Probabilities of the classes, float32 [n, K].  Raises UserError where it was trained without labels."""
+        """Probabilities of the classes, float32 [n, K].  Raises UserError where it learnt without labels."""
         if not self.classes:
             raise UserError(
                 f"{self.name} was trained without labels and knows no classes; give labels to train_features."
@@ -178,7 +179,9 @@ class Coordinates:
     def embed(self, items: Vectors) -> Vectors:
         """The coordinates divided by the scale, float32 [n, d]."""
         if items.shape[1] != self.dimension:
-            raise UserError(f"The vectors have {items.shape[1]} coordinates; {self.name} takes {self.dimension}.")
+            raise UserError(
+                f"The vectors have {items.shape[1]} coordinates; {self.name} takes {self.dimension}."
+            )
         return (items / self.scale).astype(np.float32)
 
     def classify(self, items: Vectors) -> Float[np.ndarray, "n k"]:

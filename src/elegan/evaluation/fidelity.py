@@ -50,9 +50,7 @@ def kernel_distance(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> f
     return float(same - 2 * _kernel(samples, reals).mean())
 
 
-def precision(
-    samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = PRECISION_NEIGHBOURS
-) -> float:
+def precision(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = PRECISION_NEIGHBOURS) -> float:
     """Share of samples inside some real's ball, which reaches to that real's k-th nearest real.
 
     Kynkäänniemi et al., 2019 (arXiv:1904.06991), eq. 1 and 2.  Below 1 for perfect samples.
@@ -117,7 +115,7 @@ def distances(a: Float[Rows, "m d"], b: Float[Rows, "r d"]) -> Float[Rows, "m r"
     """Euclidean distances."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     squares = (a * a).sum(axis=1)[:, None] + (b * b).sum(axis=1)[None] - 2 * a @ b.T
-    return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+    return np.asarray(np.sqrt(np.maximum(squares, 0, out=squares), out=squares))
 
 
 def radii(points: Float[Rows, "n d"], *neighbours: int) -> Float[Rows, "..."]:
@@ -132,7 +130,7 @@ def radii(points: Float[Rows, "n d"], *neighbours: int) -> Float[Rows, "..."]:
 
 
 def _in_balls(across: np.ndarray, real_radii: np.ndarray) -> np.ndarray:
-    return across <= real_radii[None]
+    return np.asarray(across <= real_radii[None])
 
 
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -142,7 +140,7 @@ def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _root(covariance: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T)
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:

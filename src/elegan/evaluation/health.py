@@ -26,7 +26,7 @@ def diversity(
     samples: Float[np.ndarray, "m d"], reals: Float[np.ndarray, "r d"], more_reals: Float[np.ndarray, "m d"],
     *, seed: int = 0,
 ) -> Estimate:  # fmt: skip
-    """Mean distance between two samples over mean distance between two reals, in pixels; 1 is expected."""
+    """Mean distance between two samples over that between two reals, in pixels; 1 is expected."""
     rows = (samples, reals, more_reals)
     return spread(rows, tuple(np.zeros(len(part), np.int64) for part in rows), 1, seed=seed)[0]  # type: ignore[arg-type]
 

@@ -8,7 +8,15 @@ from jaxtyping import Float, Integer, Shaped
 
 from elegan.errors import UserError
 from elegan.evaluation import conditioning, health, memorisation
-from elegan.evaluation.estimate import NORMAL_95, Estimate, Figure, between, half_sample_deviation, share, within
+from elegan.evaluation.estimate import (
+    NORMAL_95,
+    Estimate,
+    Figure,
+    between,
+    half_sample_deviation,
+    share,
+    within,
+)
 from elegan.evaluation.features import Embedder, as_pixels
 from elegan.evaluation.fidelity import coverage, fidelity, kernel_distance
 from elegan.evaluation.memorisation import Space
@@ -176,14 +184,18 @@ class _Classes:
         assert real.test_labels is not None
         self.samples, self.requested, self.real, self.sides = samples, requested, real, sides
         self.test_labels = real.test_labels
-        self.count = max(len(real.classes), *(int(part.max()) + 1 for part in (real.train_labels, real.test_labels)))
+        self.count = max(
+            len(real.classes), *(int(part.max()) + 1 for part in (real.train_labels, real.test_labels))
+        )
         self.names = [*real.classes, *(str(c) for c in range(len(real.classes), self.count))]
         known, self.by = sides.features.classes, sides.features.name
         second = None
         if not known or (independent and requested is not None):
             second = conditioning.independent_classifier(real.train, real.train_labels)
         if known or second is None:
-            self.recognise: Callable[[np.ndarray], np.ndarray] = lambda items: sides.features.classify(items).argmax(axis=1)
+            self.recognise: Callable[[np.ndarray], np.ndarray] = lambda items: sides.features.classify(
+                items
+            ).argmax(axis=1)
         else:
             self.recognise, self.by = second.predict, SECOND
         self.second = second if known else None
@@ -193,15 +205,28 @@ class _Classes:
         counts = conditioning.class_counts(recognised, self.requested, of_reals, self.test_labels, self.count)
         overall, each = self._spread(recognised)
         rows = zip(self.names, counts, each, strict=True)
-        result: dict[str, object] = {"spread": overall.figure(self.by), "table": [self._row(*row) for row in rows]}
+        result: dict[str, object] = {
+            "spread": overall.figure(self.by),
+            "table": [self._row(*row) for row in rows],
+        }
         if self.requested is not None:
             result |= self._agreement(recognised, of_reals, self.requested)
-            asked = [(c.agreement.value, name) for c, name in zip(counts, self.names, strict=True) if c.agreement and c.requested]
+            asked = [
+                (c.agreement.value, name)
+                for c, name in zip(counts, self.names, strict=True)
+                if c.agreement and c.requested
+            ]
             result["worst"] = min(asked)[1] if asked else None
         return result
 
-    def _agreement(self, recognised: np.ndarray, of_reals: np.ndarray, requested: np.ndarray) -> dict[str, Figure]:
-        found = {"agreement": conditioning.agreement(recognised, requested, of_reals, self.test_labels).figure(self.by)}
+    def _agreement(
+        self, recognised: np.ndarray, of_reals: np.ndarray, requested: np.ndarray
+    ) -> dict[str, Figure]:
+        found = {
+            "agreement": conditioning.agreement(recognised, requested, of_reals, self.test_labels).figure(
+                self.by
+            )
+        }
         if self.second is not None:
             recognised, of_reals = self.second.predict(self.samples), self.second.predict(self.real.test)
             second = conditioning.agreement(recognised, requested, of_reals, self.test_labels)
@@ -215,7 +240,11 @@ class _Classes:
             labels = (recognised[self.sides.rows[0]], reals[0], reals[1])
         else:
             samples, test, validation = self.sides.rows
-            labels = (self.requested[samples], self.test_labels[test], self.real.validation_labels[validation])
+            labels = (
+                self.requested[samples],
+                self.test_labels[test],
+                self.real.validation_labels[validation],
+            )
         return conditioning.spread(self.sides.embedded, labels, self.count, seed=self.sides.seed)
 
     def _row(self, name: str, count: conditioning.ClassCount, spread: Estimate) -> dict[str, object]:
@@ -245,11 +274,15 @@ def quick_look(
     if not np.isfinite(fakes).all():
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
     random = np.random.default_rng(seed)
-    ours, theirs = (features.embed(part[random.permutation(len(part))[:LOOK]]) for part in (fakes, validation))
+    ours, theirs = (
+        features.embed(part[random.permutation(len(part))[:LOOK]]) for part in (fakes, validation)
+    )
     half = min(len(ours), len(theirs) // 2)
     parts = (ours[:half], theirs[:half], theirs[len(theirs) - half :])
     covered = within(between(_covered, *parts, k=1, seed=seed, repeats=20)[0], 0.0, 1.0)
-    distance = _look_distance(ours, theirs, between(_distance, *parts, k=1, seed=seed, repeats=20)[0], half, seed)
+    distance = _look_distance(
+        ours, theirs, between(_distance, *parts, k=1, seed=seed, repeats=20)[0], half, seed
+    )
     trend, phrase = _trend(distance, history)
     look: dict[str, object] = {
         "n": len(ours),

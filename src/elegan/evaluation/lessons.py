@@ -17,7 +17,9 @@ TEMPERATURE = 0.1
 """The best for normalised vectors in Chen et al., 2020, table 5."""
 
 
-def supervised_lesson(network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor) -> None:
+def supervised_lesson(
+    network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor
+) -> None:
     """Learn the labels by cross-entropy, with shifts of up to an eighth of the image."""
     targets = torch.from_numpy(labels.astype(np.int64))
 
@@ -86,15 +88,14 @@ def _cut_out(images: Tensor) -> Tensor:
 
 
 def _learn(network: nn.Module, loss: Callable[[Tensor], Tensor], n: int, steps: int) -> None:
-    network.train().to(memory_format=torch.channels_last)
+    network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for rows in _batches(n, steps):
         optimizer.zero_grad(set_to_none=True)
-        loss(rows).backward()
+        torch.autograd.backward(loss(rows))
         optimizer.step()
         schedule.step()
-    network.to(memory_format=torch.contiguous_format)
 
 
 def _batches(n: int, steps: int) -> Iterator[Tensor]:
@@ -113,9 +114,15 @@ def _steps(network: nn.Module, example: Tensor, views: int) -> int:
 
     def count(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal work
-        work += sum(p[0].numel() for p in layer.parameters() if p.dim() == 4) * output[0, 0].numel() * output.shape[1]
+        work += (
+            sum(p[0].numel() for p in layer.parameters() if p.dim() == 4)
+            * output[0, 0].numel()
+            * output.shape[1]
+        )
 
-    hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    hooks = [
+        layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)
+    ]
     with torch.no_grad():
         network.eval()(example)
     for hook in hooks:

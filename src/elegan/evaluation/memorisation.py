@@ -45,7 +45,9 @@ def nearest(items: Float[np.ndarray, "n d"], references: Float[np.ndarray, "t d"
     references32 = references.astype(np.float32, copy=False)
     squares = (references32 * references32).sum(axis=1)
     found = [
-        (squares - 2 * items[start : start + CHUNK].astype(np.float32, copy=False) @ references32.T).argmin(axis=1)
+        (squares - 2 * items[start : start + CHUNK].astype(np.float32, copy=False) @ references32.T).argmin(
+            axis=1
+        )
         for start in range(0, len(items), CHUNK)
     ]
     index = np.concatenate(found) if found else np.zeros(0, np.int64)

@@ -83,7 +83,9 @@ def mode_estimates(
     divergence = samples.divergence
     low, high = max(0.0, divergence - NORMAL_95 * deviation), divergence + NORMAL_95 * deviation
     return {
-        "found": Estimate(float(samples.found), float(found[0]), float(found[1]), samples.n, float(reals.found)),
+        "found": Estimate(
+            float(samples.found), float(found[0]), float(found[1]), samples.n, float(reals.found)
+        ),
         "high_quality": share(int(samples.counts.sum()), samples.n, reals.high_quality),
         "divergence": Estimate(divergence, low, high, samples.n, reals.divergence),
     }

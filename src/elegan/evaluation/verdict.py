@@ -9,16 +9,17 @@ Precedence, first come first told; every finding is listed all the same:
 4. LOW_QUALITY: precision below half its null, or agreement below 80 % of the accuracy on reals by every
    classifier asked, or less than half the samples within 3 sigma of a mode.  Before MISSING_MODE, since
    the class of something that looks like nothing says nothing.
-5. MISSING_MODE: a class or mode with less than a quarter of its fair share.
-6. OVERFIT: more than 3 % of the samples are nearer to training items than reals are, in pixels and in features.
-7. SCARCE_MODE: a class or mode with less than half its fair share.
-8. INDISTINGUISHABLE: none of these; KID is not above its null's interval, and its own interval holds its null; coverage is at
-   least 95 % of its null, agreement can be 95 % of its null, and as many modes are held as by reals.
+5. MISSING_MODE: a class or mode that surely has less than half its fair share, and was seen with less
+   than a quarter.
+6. OVERFIT: more than 3 % of the samples are near copies of training items, in pixels and in features.
+7. SCARCE_MODE: a class or mode that surely has less than half its fair share.
+8. INDISTINGUISHABLE: none of these; KID is not above its null's interval, and its own interval holds its
+   null; coverage is at least 95 % of its null, agreement can be 95 % of its null, and as many modes are
+   held as by reals.
 9. BUDGET: anything else.
 
-"Below" and "above" mean that the whole 95 % interval is, but in 8; a share of a class or mode is below
-when so few would be seen by chance less than once in 20 reports (exact binomial test, Bonferroni over the
-parts).  PLATEAU, NOT_YET and OVER_GENERALISED take more evidence than one evaluation holds, and are not
+"Below" and "above" mean that the whole 95 % interval is, but in 8.  "Surely" means that so few would be seen
+by chance less than once in 20 reports (exact binomial test, Bonferroni over the classes or modes).  PLATEAU, NOT_YET and OVER_GENERALISED take more evidence than one evaluation holds, and are not
 given here.
 """
 
@@ -54,7 +55,8 @@ def decide(report: Report, *, diverged: bool = False, looks: Sequence[Report] = 
     findings.sort(key=lambda finding: ORDER.index(str(finding["code"])))
     verdict = str(findings[0]["code"])
     decisive = [finding for finding in findings if finding["code"] == verdict]
-    return {"verdict": verdict, "findings": findings, "sentence": sentence(verdict, decisive, figures.size("samples"))}
+    said = sentence(verdict, decisive, figures.size("samples"))
+    return {"verdict": verdict, "findings": findings, "sentence": said}
 
 
 class _Figure:
@@ -118,9 +120,12 @@ def _diverged(figures: _Figures, diverged: bool) -> Iterator[Finding]:
 def _too_few(figures: _Figures) -> Iterator[Finding]:
     sizes = {part: figures.size(part) for part in ("samples", "validation", "test")}
     if min(sizes.values()) < FEWEST:
-        finding = _Figure({"value": min(sizes.values()), "null": FEWEST, "n": min(sizes.values())}).finding("CANNOT_TELL", "n")
-        counts = (f"{sizes['samples']} samples", f"{sizes['validation']} validation reals", f"{sizes['test']} test reals")
-        finding["reason"] = f"there are {', '.join(counts)}, and at least {FEWEST} of each are needed"
+        fewest = min(sizes.values())
+        finding = _Figure({"value": fewest, "null": FEWEST, "n": fewest}).finding("CANNOT_TELL", "n")
+        finding["reason"] = (
+            f"there are {sizes['samples']} samples, {sizes['validation']} validation reals and {sizes['test']} "
+            f"test reals, and at least {FEWEST} of each are needed"
+        )
         finding["reason_ko"] = (
             f"표본 {sizes['samples']}개, 검증용 실제 데이터 {sizes['validation']}개, 시험용 실제 데이터 "
             f"{sizes['test']}개가 있으며 각각 {FEWEST}개 이상이 필요합니다"
@@ -155,21 +160,20 @@ def _low_quality(figures: _Figures) -> Iterator[Finding]:
 
 
 def _missing_mode(figures: _Figures) -> Iterator[Finding]:
-    yield from _rare("MISSING_MODE", _below(figures, 0.25))
+    yield from _rare("MISSING_MODE", {n: p for n, p in _scarce(figures).items() if p.value < 0.25 * p.null})
 
 
 def _scarce_mode(figures: _Figures) -> Iterator[Finding]:
-    missing = _below(figures, 0.25)
-    yield from _rare("SCARCE_MODE", {name: part for name, part in _below(figures, 0.5).items() if name not in missing})
+    yield from _rare("SCARCE_MODE", {n: p for n, p in _scarce(figures).items() if p.value >= 0.25 * p.null})
 
 
-def _below(figures: _Figures, fraction: float) -> dict[str, _Figure]:
-    """The classes and modes that surely have less than this fraction of their fair share."""
+def _scarce(figures: _Figures) -> dict[str, _Figure]:
+    """The classes and modes that surely have less than half their fair share."""
     parts = dict(figures.parts())
     return {
         name: part
         for name, part in parts.items()
-        if at_most(part.count, part.n, fraction * part.null) < 0.05 / len(parts)
+        if at_most(part.count, part.n, part.null / 2) < 0.05 / len(parts)
     }
 
 
@@ -177,7 +181,11 @@ def at_most(count: int, n: int, p: float) -> float:
     """P(X ≤ count) for X binomial with n and p: the chance of so few."""
     if not 0 < p < 1:
         return 0.0 if p >= 1 and count < n else 1.0
-    return sum(exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p)) for k in range(count + 1))
+    logs = (
+        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p)
+        for k in range(count + 1)
+    )
+    return sum(exp(term) for term in logs)
 
 
 def _rare(code: str, parts: dict[str, _Figure]) -> Iterator[Finding]:

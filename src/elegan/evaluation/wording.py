@@ -23,28 +23,57 @@ LABELS = {
     "pixels": ("near a training item in pixels", "픽셀에서 학습 데이터에 가까운 비율"),
     "features": ("near a training item in features", "특징에서 학습 데이터에 가까운 비율"),
     "agreement_independent": ("agreement, by a second classifier", "일치율(두 번째 분류기)"),
-    "n": ("", ""),
 }  # fmt: skip
 """Measure → its name in English and in Korean."""
 
 OPENINGS = {
-    "DIVERGED": ("Diverged: training produced numbers that are not finite", "발산했습니다. 학습 중에 유한하지 않은 값이 나왔습니다"),
-    "CANNOT_TELL": ("Cannot tell", "판단할 수 없습니다"),
-    "COLLAPSED": ("Collapsed: the samples repeat a small part of the data", "붕괴했습니다. 표본이 데이터의 일부만 되풀이합니다"),
-    "LOW_QUALITY": ("Low quality: the samples do not look like the data", "품질이 낮습니다. 표본이 실제 데이터와 닮지 않았습니다"),
-    "WRONG_CLASS": ("Low quality: the samples are not of the classes that were asked for", "품질이 낮습니다. 표본이 요청한 클래스와 맞지 않습니다"),
-    "MISSING_MODE": ("A part of the data is missing", "데이터의 일부가 빠져 있습니다"),
-    "OVERFIT": ("Overfit: too many samples are copies of training items, or close to it", "과적합입니다. 학습 데이터를 베낀 것과 다름없는 표본이 너무 많습니다"),
-    "SCARCE_MODE": ("A part of the data is too rare among the samples", "데이터의 일부가 표본에 너무 드물게 나타납니다"),
-    "INDISTINGUISHABLE": ("Indistinguishable from real data, as far as {n} samples can tell", "표본 {n}개로 알 수 있는 한 실제 데이터와 구별되지 않습니다"),
-    "BUDGET": ("The budget ended training; still distinguishable from real data", "예산이 다해 학습이 끝났습니다. 아직 실제 데이터와 구별됩니다"),
-}  # fmt: skip
+    "DIVERGED": (
+        "Diverged: training produced numbers that are not finite",
+        "발산했습니다. 학습 중에 유한하지 않은 값이 나왔습니다",
+    ),
+    "CANNOT_TELL": (
+        "Cannot tell",
+        "판단할 수 없습니다",
+    ),
+    "COLLAPSED": (
+        "Collapsed: the samples repeat a small part of the data",
+        "붕괴했습니다. 표본이 데이터의 일부만 되풀이합니다",
+    ),
+    "LOW_QUALITY": (
+        "Low quality: the samples do not look like the data",
+        "품질이 낮습니다. 표본이 실제 데이터와 닮지 않았습니다",
+    ),
+    "WRONG_CLASS": (
+        "Low quality: the samples are not of the classes that were asked for",
+        "품질이 낮습니다. 표본이 요청한 클래스와 맞지 않습니다",
+    ),
+    "MISSING_MODE": (
+        "A part of the data is missing",
+        "데이터의 일부가 빠져 있습니다",
+    ),
+    "OVERFIT": (
+        "Overfit: too many samples are copies of training items, or close to it",
+        "과적합입니다. 학습 데이터를 베낀 것과 다름없는 표본이 너무 많습니다",
+    ),
+    "SCARCE_MODE": (
+        "A part of the data is too rare among the samples",
+        "데이터의 일부가 표본에 너무 드물게 나타납니다",
+    ),
+    "INDISTINGUISHABLE": (
+        "Indistinguishable from real data, as far as {n} samples can tell",
+        "표본 {n}개로 알 수 있는 한 실제 데이터와 구별되지 않습니다",
+    ),
+    "BUDGET": (
+        "The budget ended training; still distinguishable from real data",
+        "예산이 다해 학습이 끝났습니다. 아직 실제 데이터와 구별됩니다",
+    ),
+}
 
 ADVICE = {
-    "DIVERGED": "Go back to the last healthy checkpoint; lower the learning rate or raise the gradient penalty.",
+    "DIVERGED": "Go back to the last healthy checkpoint; lower the learning rate, or raise the penalty.",
     "CANNOT_TELL": "Judge at least 100 samples against at least 100 real items of each part.",
     "COLLAPSED": "Raise the gradient penalty or the augmentation, and go back to a checkpoint from before.",
-    "LOW_QUALITY": "Train longer, or a larger network; check that samples and data have the same range and size.",
+    "LOW_QUALITY": "Train longer, or a larger network; check that samples and data have the same range.",
     "MISSING_MODE": "Check that the training data holds it; raise the gradient penalty, or train longer.",
     "OVERFIT": "Use more data or more augmentation, or go back to a checkpoint from before the copying.",
     "SCARCE_MODE": "Train longer; if it stays, raise the gradient penalty or balance the data.",
@@ -53,7 +82,7 @@ ADVICE = {
 }
 
 BUDGET_ADVICE = {
-    "improving": "It was still improving at the last look: give it a larger budget, and the same command goes on.",
+    "improving": "It was still improving at the last look: give it a larger budget.",
     "level": "It had stopped improving: try another gradient penalty, a larger network or more data.",
     "worse": "It had grown worse: go back to the best checkpoint, and lower the learning rate.",
 }
@@ -73,9 +102,9 @@ def sentence(verdict: str, findings: list[dict[str, object]], n: int) -> dict[st
     for index, language in enumerate(("en", "ko")):
         figures = [_clause(finding, index) for finding in findings[:3]]
         opening = OPENINGS["WRONG_CLASS" if wrong_class else verdict][index].format(n=n)
-        texts[language] = f"{opening}: {'; '.join(figures)}." if index == 0 else f"{opening} ({'; '.join(figures)})."
-        if not figures:
-            texts[language] = f"{opening}."
+        joined = "; ".join(figures)
+        ending = "" if not figures else f": {joined}" if index == 0 else f" ({joined})"
+        texts[language] = f"{opening}{ending}."
     return texts
 
 
@@ -85,8 +114,9 @@ def _clause(finding: Mapping[str, object], index: int) -> str:
         return str(finding["reason"] if index == 0 else finding["reason_ko"])
     names = finding["names"]
     named = _listed(names, index) if isinstance(names, list) and names else ""
-    low, high = finding["interval"]  # type: ignore[misc]
-    text = f"{named}{LABELS[str(finding['measure'])][index]} {short(finding['figure'])} [{short(low)}, {short(high)}]"
+    label, interval = LABELS[str(finding["measure"])][index], finding["interval"]
+    ends = ", ".join(short(end) for end in interval) if isinstance(interval, list) else ""
+    text = f"{named}{label} {short(finding['figure'])} [{ends}]"
     null = MORE_WORDS["fair" if finding["measure"] in ("share", "found") else "real"][index]
     return text if finding["null"] == "NaN" else f"{text}, {null} {short(finding['null'])}"
 

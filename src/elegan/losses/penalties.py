@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def squared_slope(logits: Float[Tensor, " n"], items: Float[Tensor, "n *shape"]) -> Float[Tensor, " n"]:
+def squared_slope(logits: Float[Tensor, " n"], items: Float[Tensor, " n *shape"]) -> Float[Tensor, " n"]:
     """‖∇ₓD(x)‖² for each item: the sum over all its values, not the mean, in float32 or wider.
 
     ``items`` must require gradients and have led to ``logits``; each logit may depend on its own item alone
@@ -18,23 +18,22 @@ def squared_slope(logits: Float[Tensor, " n"], items: Float[Tensor, "n *shape"])
     return wide.square().flatten(1).sum(1)
 
 
-def zero_centred(
-    logits: Float[Tensor, " n"], items: Float[Tensor, "n *shape"], gamma: float
-) -> Float[Tensor, " n"]:
+def zero_centred(logits: Float[Tensor, " n"], items: Float[Tensor, " n *shape"], gamma: float) -> Float[Tensor, " n"]:
     """γ/2 ‖∇D‖²: R1 on real items, R2 on generated ones (Mescheder et al., 2018, arXiv:1801.04406, eq. 9, 10)."""
     return 0.5 * gamma * squared_slope(logits, items)
 
 
 def one_centred(
-    logits: Float[Tensor, " n"], items: Float[Tensor, "n *shape"], weight: float = 10.0
+    logits: Float[Tensor, " n"], items: Float[Tensor, " n *shape"], weight: float = 10.0
 ) -> Float[Tensor, " n"]:
-    """λ (‖∇D‖ − 1)² on items between real and generated ones (WGAN-GP: Gulrajani et al., 2017, arXiv:1704.00028, eq. 3)."""
+    """λ (‖∇D‖ − 1)² on items between real and generated ones (WGAN-GP: Gulrajani et al., 2017, arXiv:1704.00028,
+    eq. 3)."""
     return weight * (squared_slope(logits, items).sqrt() - 1).square()
 
 
 def between(
-    real: Float[Tensor, "n *shape"], fake: Float[Tensor, "n *shape"], share: Float[Tensor, " n"]
-) -> Float[Tensor, "n *shape"]:
+    real: Float[Tensor, " n *shape"], fake: Float[Tensor, " n *shape"], share: Float[Tensor, " n"]
+) -> Float[Tensor, " n *shape"]:
     """ε x + (1 − ε) G(z) with one ε in [0, 1) an item, ready to be differentiated (ibid., algorithm 1)."""
     share = share.view(-1, *[1] * (real.dim() - 1))
     return (share * real + (1 - share) * fake).detach().requires_grad_(True)

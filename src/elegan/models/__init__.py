@@ -49,9 +49,7 @@ MODELS: dict[str, Entry] = {
 def find(name: str) -> type[Game]:
     """The game of that name.  Raises UserError, with the nearest right name, when there is none."""
     if name not in MODELS:
-        raise UserError(
-            f'There is no model "{name}"; the models are {", ".join(MODELS)}.{nearest(name, MODELS)}'
-        )
+        raise UserError(f'There is no model "{name}"; the models are {", ".join(MODELS)}.{nearest(name, MODELS)}')
     module, _, attribute = MODELS[name].where.partition(":")
     game: type[Game] = getattr(import_module(f"elegan.models.{module}"), attribute)
     return game

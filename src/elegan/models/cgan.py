@@ -68,14 +68,14 @@ class PerceptronGenerator(nn.Module):
             scaled_normal_(nn.Linear(1200, prod(shape))),
         )
 
-    def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n *shape"]:
+    def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, " n *shape"]:
         hidden = torch.cat([self.from_z(z), self.from_label(label)], 1).relu()
         items = self.end(self.joint(hidden).relu()).view(-1, *self.shape)
         return items.float().tanh() if len(self.shape) == 3 else items
 
 
 class PerceptronDiscriminator(nn.Module):
-    """(items, label [n]) → logits [n]: x to 240 maxout units of 5 pieces, y to 50 of 5, both to 240 of 4 (section 4.1)."""
+    """(items, label [n]) → logits [n]: maxout, x to 240 units of 5 pieces, y to 50 of 5, both to 240 of 4 (ibid.)."""
 
     def __init__(self, shape: tuple[int, ...], classes: int, dropout: float = 0.5) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class PerceptronDiscriminator(nn.Module):
         self.joint, self.dropout = Maxout(290, 240, 4), nn.Dropout(dropout)
         self.logit = scaled_normal_(WideLinear(240, 1))
 
-    def forward(self, items: Float[Tensor, "n *shape"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+    def forward(self, items: Float[Tensor, " n *shape"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         hidden = torch.cat([self.from_items(items.flatten(1)), self.from_label(self.label(label))], 1)
         return self.logit(self.dropout(self.joint(self.dropout(hidden))))[:, 0]
 
@@ -95,10 +95,10 @@ class CGAN(Game):
     Config = CGANConfig
     presets = {
         # section 4.1; its gradient descent with momentum is Adam here
-        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, latent=100, batch=100, lr=2e-4, lr_end=1.0, warm_up=0,
-                          beta1=0.5, beta2=0.999, augment=()),
-        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3, gamma_end=0.03,
-                        burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, latent=100, batch=100, lr=2e-4,
+                          lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
+                        gamma_end=0.03, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
     }  # fmt: skip
 
     def __init__(self, config: CGANConfig, spec: Spec) -> None:
@@ -176,11 +176,9 @@ def _players(config: CGANConfig, spec: Spec) -> tuple[nn.Module, nn.Module]:
         return PerceptronGenerator(shape, classes, config.latent), PerceptronDiscriminator(shape, classes)
     if not spec.is_image:
         size, depth = shape[0], (config.width, config.blocks)
-        return FourierGenerator(size, classes, config.latent, *depth), FourierDiscriminator(
-            size, classes, *depth
-        )
+        return FourierGenerator(size, classes, config.latent, *depth), FourierDiscriminator(size, classes, *depth)
     plan = (config.width, config.narrow, config.blocks, 0)
     return (
-        ResidualGenerator(shape, classes, config.latent, *plan),
-        ResidualDiscriminator(shape, classes, config.features, *plan),
+        ResidualGenerator(spec.image, classes, config.latent, *plan),
+        ResidualDiscriminator(spec.image, classes, config.features, *plan),
     )

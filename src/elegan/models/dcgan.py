@@ -121,7 +121,7 @@ class DCGAN(Game):
     def __init__(self, config: DCGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         self.augmentation = Augmentation.for_data(config.augment, config.augment_share, spec.items)
-        self.generator, self.discriminator = Generator(spec.real, config), Discriminator(spec.real, config)
+        self.generator, self.discriminator = Generator(spec.image, config), Discriminator(spec.image, config)
 
     @classmethod
     def refuses(cls, config: DCGANConfig, spec: Spec) -> str | None:

@@ -14,6 +14,7 @@ R1, γ/2 E‖∇D(x)‖² (Mescheder et al., 2018, arXiv:1801.04406, eq. 9), ave
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import prod
 from typing import Literal
 
@@ -55,7 +56,7 @@ class Generator(nn.Module):
         activation = nn.ReLU if config.maxout else lambda: nn.LeakyReLU(0.2)
         self.network = perceptron([config.latent, *[config.width] * config.depth, prod(shape)], activation)
 
-    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n *shape"]:
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, " n *shape"]:
         items = self.network(z).view(-1, *self.shape)
         return items.tanh() if len(self.shape) == 3 else items
 
@@ -68,12 +69,10 @@ class Discriminator(nn.Module):
         sizes = [prod(shape), *[config.width] * config.depth, 1]
         self.network = perceptron(sizes, lambda: nn.LeakyReLU(0.2))
         if config.maxout:
-            hidden = [
-                (Maxout(a, b, pieces=5), nn.Dropout(config.dropout)) for a, b in zip(sizes, sizes[1:-1])
-            ]
+            hidden = [(Maxout(a, b, pieces=5), nn.Dropout(config.dropout)) for a, b in pairwise(sizes[:-1])]
             self.network = nn.Sequential(*(layer for pair in hidden for layer in pair), self.network[-1])
 
-    def forward(self, items: Float[Tensor, "n *shape"]) -> Float[Tensor, " n"]:
+    def forward(self, items: Float[Tensor, " n *shape"]) -> Float[Tensor, " n"]:
         return self.network(items.flatten(1))[:, 0]
 
 
@@ -85,7 +84,8 @@ class GAN(Game):
     presets = {
         # section 5 and the authors' published MNIST settings; their momentum descent is Adam here
         "goodfellow2014": dict(objective="non-saturating", gamma=0.0, latent=100, width=1200, depth=2, maxout=True,
-                               dropout=0.5, batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
+                               dropout=0.5, batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999,
+                               augment=()),
         "minimax": dict(objective="minimax"),
     }  # fmt: skip
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from elegan.augment import Augmentation
 from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec, Terms
@@ -60,13 +60,13 @@ class R3GAN(Game):
     Config = R3GANConfig
     presets = {
         # Table 9 of the paper: widths and depth of the 32x32 and 64x64 networks, schedules as shares of the run
-        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5_000_000, ema_ramp=1.0,
-                        augment_share=0.55, width=768, narrow=768, blocks=2, group=16, warm_up=0),
-        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=500_000, ema_ramp=1.0,
-                       augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
+        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5_000_000,
+                        ema_ramp=1.0, augment_share=0.55, width=768, narrow=768, blocks=2, group=16, warm_up=0),
+        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=500_000,
+                       ema_ramp=1.0, augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
         # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
-        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3, gamma_end=0.03,
-                        burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
+                        gamma_end=0.03, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
     }  # fmt: skip
 
     def __init__(self, config: R3GANConfig, spec: Spec) -> None:
@@ -75,15 +75,21 @@ class R3GAN(Game):
         self.classes = len(spec.classes) if config.conditional else 0
         policies = config.augment if spec.is_image else ()
         self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.generator, self.discriminator = self.players()
+
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        config, spec = self.config, self.spec
         if spec.is_image:
             plan = (config.width, config.narrow, config.blocks, config.group)
-            self.generator = ResidualGenerator(spec.real, self.classes, config.latent, *plan)
-            self.discriminator = ResidualDiscriminator(spec.real, self.classes, config.features, *plan)
-        else:
-            self.generator = FourierGenerator(
-                spec.real[0], self.classes, config.latent, config.width, config.blocks
+            return (
+                ResidualGenerator(spec.image, self.classes, config.latent, *plan),
+                ResidualDiscriminator(spec.image, self.classes, config.features, *plan),
             )
-            self.discriminator = FourierDiscriminator(spec.real[0], self.classes, config.width, config.blocks)
+        size, depth = spec.real[0], (config.width, config.blocks)
+        return (
+            FourierGenerator(size, self.classes, config.latent, *depth),
+            FourierDiscriminator(size, self.classes, *depth),
+        )
 
     @classmethod
     def default_preset(cls, spec: Spec) -> str | None:
@@ -121,9 +127,7 @@ class R3GAN(Game):
 
     def label(self, batch: Batch) -> Tensor:
         real = batch["real"]
-        return (
-            batch["label"] if self.classes else torch.zeros(len(real), dtype=torch.long, device=real.device)
-        )
+        return batch["label"] if self.classes else torch.zeros(len(real), dtype=torch.long, device=real.device)
 
     def gamma(self, progress: Progress) -> float:
         return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -42,7 +43,7 @@ def perceptron(
     computes in its own precision under autocast.
     """
     layers: list[nn.Module] = []
-    for before, after in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for before, after in pairwise(sizes[:-1]):
         layers.append(scaled_normal_(nn.Linear(before, after), math.sqrt(2)))
         if norm:
             layers.append(norm(after))
@@ -90,8 +91,8 @@ class FourierDiscriminator(nn.Module):
     def __init__(self, size: int, classes: int, width: int, depth: int) -> None:
         super().__init__()
         self.features = FourierFeatures(size, count=48, lowest=0.5, highest=30.0)
-        network = perceptron([self.features.size, *[width] * depth, 1], nn.SiLU)[:-1]
-        self.network = _start_spread_(network)
+        hidden = list(perceptron([self.features.size, *[width] * depth, 1], nn.SiLU))[:-1]
+        self.network = _start_spread_(nn.Sequential(*hidden))
         self.logit = ClassLogit(width, classes)
 
     def forward(self, vectors: Float[Tensor, "n d"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:

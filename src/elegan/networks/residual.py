@@ -6,6 +6,7 @@ paper's 1x1 – grouped 3x3 – 1x1; ``group`` gives the paper's.
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
@@ -32,9 +33,7 @@ class Block(nn.Module):
         for index, size in enumerate(sizes):
             groups = inner // group if group and size == 3 else 1
             bias = index < len(sizes) - 1
-            layer = nn.Conv2d(
-                widths[index], widths[index + 1], size, padding=size // 2, groups=groups, bias=bias
-            )
+            layer = nn.Conv2d(widths[index], widths[index + 1], size, padding=size // 2, groups=groups, bias=bias)
             self.layers.append(scaled_normal_(layer, gain if bias else 0.0))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -44,13 +43,15 @@ class Block(nn.Module):
         return x + y
 
 
-class Stage(nn.Module):
-    """Blocks at one resolution, then (or before them) a change to the next one's number of channels."""
+def _blocks(plan: list[int], each: int, group: int) -> nn.ModuleList:
+    """Blocks for every resolution."""
+    total = each * len(plan)
+    return nn.ModuleList(nn.Sequential(*[Block(channels, total, group) for _ in range(each)]) for channels in plan)
 
-    def __init__(self, channels: int, count: int, blocks: int, group: int, change: nn.Module) -> None:
-        super().__init__()
-        self.blocks = nn.Sequential(*[Block(channels, blocks, group) for _ in range(count)])
-        self.change = change
+
+def _changes(plan: list[int]) -> nn.ModuleList:
+    """From each resolution's channels to the next one's."""
+    return nn.ModuleList(_change(before, after) for before, after in pairwise(plan))
 
 
 def _change(before: int, after: int) -> nn.Module:
@@ -82,26 +83,19 @@ class ResidualGenerator(nn.Module):
         self.shape = shape
         self.pyramid = pyramid(*shape[1:])
         plan = channel_plan(width, narrow, self.pyramid.levels)
-        total = blocks * len(plan)
         self.label = LabelVector(classes, latent)
         self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
         self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
-        changes = [nn.Identity(), *(_change(a, b) for a, b in zip(plan, plan[1:], strict=False))]
-        self.stages = nn.ModuleList(
-            Stage(c, blocks, total, group, change) for c, change in zip(plan, changes, strict=True)
-        )
+        self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
         self.end = scaled_normal_(nn.Conv2d(plan[-1], shape[0], 1))
 
     def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
-        x = (
-            self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape)
-            + self.basis
-        )
+        x = self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape) + self.basis
         x = x.contiguous(memory_format=torch.channels_last)
-        for level, stage in enumerate(self.stages):
-            if level:
-                x = interpolate(stage.change(x), scale_factor=2, mode="bilinear", align_corners=False)
-            x = stage.blocks(x)
+        first, *finer = self.blocks
+        x = first(x)
+        for change, blocks in zip(self.changes, finer, strict=True):
+            x = blocks(interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False))
         return crop_to(self.end(leaky_relu(x, LEAK)), *self.shape[1:]).float()
 
 
@@ -121,21 +115,14 @@ class ResidualDiscriminator(nn.Module):
         super().__init__()
         self.pyramid = pyramid(*shape[1:])
         plan = channel_plan(width, narrow, self.pyramid.levels)[::-1]
-        total = blocks * len(plan)
         self.start = scaled_normal_(nn.Conv2d(shape[0], plan[0], 3, padding=1))
-        changes = [*(_change(a, b) for a, b in zip(plan, plan[1:], strict=False)), nn.Identity()]
-        self.stages = nn.ModuleList(
-            Stage(c, blocks, total, group, change) for c, change in zip(plan, changes, strict=True)
-        )
-        self.gather = scaled_normal_(
-            nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN
-        )
+        self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
+        self.gather = scaled_normal_(nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN)
         self.logit = ClassLogit(features, classes)
 
     def forward(self, images: Float[Tensor, "n c h w"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        x = self.start(pad_to(images, *self.pyramid.finest))
-        for level, stage in enumerate(self.stages):
-            x = stage.blocks(x)
-            if level < self.pyramid.levels:
-                x = stage.change(avg_pool2d(x, 2))
+        first, *coarser = self.blocks
+        x = first(self.start(pad_to(images, *self.pyramid.finest)))
+        for change, blocks in zip(self.changes, coarser, strict=True):
+            x = blocks(change(avg_pool2d(x, 2)))
         return self.logit(leaky_relu(self.gather(leaky_relu(x, LEAK).flatten(1)), LEAK), label)

@@ -28,9 +28,7 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
     return hashlib.sha256(content).hexdigest()
 
 
-def save_checkpoint(
-    folder: Path, tensors: dict[str, Tensor], state: dict[str, Any], *, best: bool = False
-) -> None:
+def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any], *, best: bool = False) -> None:
     """Save as the last checkpoint, keeping the one before; with ``best``, as the best one too."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{state['images']:012d}.safetensors"

@@ -87,9 +87,7 @@ class Training:
         batch = self.new_batch()
         for index, move in enumerate(self.game.moves(batch.progress)):
             self.play_move(index, move, batch)
-        self.averages.update(
-            self.game, self.images - batch.progress.images, self.game.half_life(self.progress)
-        )
+        self.averages.update(self.game, self.images - batch.progress.images, self.game.half_life(self.progress))
         self.step += 1
 
     def new_batch(self) -> Batch:
@@ -196,9 +194,7 @@ class Training:
             # moments keep the parameter's memory layout: the fused kernel reads both in storage order
             fresh = value.clone() if value.dim() == 0 else torch.empty_like(parameter).copy_(value)
             optimizer.state[parameter][entry] = fresh.detach()
-        self._sums = {
-            name: value.to(self.precision.device) for name, value in _under("sum.", tensors).items()
-        }
+        self._sums = {name: value.to(self.precision.device) for name, value in _under("sum.", tensors).items()}
         self.step, self.images, self.seconds = numbers["step"], numbers["images"], numbers["seconds"]
         self.stream.position = numbers["position"]
         images, step, seconds = numbers["since"]
@@ -215,9 +211,7 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def _copy_into(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
     if targets.keys() != sources.keys():
-        raise ValueError(
-            f"The checkpoint's tensors differ from the game's: {sorted(targets.keys() ^ sources.keys())}."
-        )
+        raise ValueError(f"The checkpoint's tensors differ from the game's: {sorted(targets.keys() ^ sources.keys())}.")
     with torch.no_grad():
         for key, target in targets.items():
             target.copy_(sources[key])

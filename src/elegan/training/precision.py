@@ -54,12 +54,10 @@ class Precision:
     def place(self, module: nn.Module) -> nn.Module:
         """Move a module to the device, in the memory layout that its convolutions want."""
         module = module.to(self.device)
-        return module.to(memory_format=torch.channels_last) if self.channels_last else module
+        return module.to(memory_format=torch.channels_last) if self.channels_last else module  # type: ignore[call-overload]
 
 
-def choose(
-    name: PrecisionName = "auto", *, gains: bool = True, device: torch.device | None = None
-) -> Precision:
+def choose(name: PrecisionName = "auto", *, gains: bool = True, device: torch.device | None = None) -> Precision:
     """The precision for networks that gain from bf16 and channels_last, or that don't."""
     device = device or best_device()
     if device.type == "cpu":

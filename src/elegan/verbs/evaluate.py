@@ -57,19 +57,16 @@ def write_evaluation(
     report |= {"run": run.record, "looks": looks, "n": count, "seed": seed}
     report |= decide(report, diverged=bool(diverged))
     write_report(run.path, plain(report), log, _pictures(run, data, items, requested))
-    return plain(report)  # type: ignore[no-any-return]
+    return plain(report)
 
 
 def _real(data: Data) -> Real:
-    parts = {name: data.part(name) for name in ("train", "validation", "test")}
-    items = {name: part[0] for name, part in parts.items()}
-    labels = {f"{name}_labels": part[1] for name, part in parts.items()}
-    return Real(**items, **labels, classes=data.classes, mixture=mixture_of(data))
+    (train, train_labels), (validation, validation_labels) = data.part("train"), data.part("validation")
+    test, test_labels = data.part("test")
+    return Real(train, validation, test, train_labels, validation_labels, test_labels, data.classes, mixture_of(data))
 
 
-def _pictures(
-    run: Run, data: Data, items: np.ndarray, requested: np.ndarray | None
-) -> dict[str, Image.Image]:
+def _pictures(run: Run, data: Data, items: np.ndarray, requested: np.ndarray | None) -> dict[str, Image.Image]:
     """Samples beside real items, a row a class where there are classes."""
     test, labels = data.part("test")
     if not data.is_image:

@@ -29,17 +29,13 @@ class Display:
     def say_plan(self) -> None:
         """The resolved configuration, before anything starts."""
         plan, data = self.plan, self.plan.data
-        shape = "x".join(
-            str(side) for side in (*data.spec.real[1:], data.spec.real[0])[: len(data.spec.real)]
-        )
+        shape = "x".join(str(side) for side in (*data.spec.real[1:], data.spec.real[0])[: len(data.spec.real)])
         classes = f", {len(data.classes)} classes" if data.classes else ""
         table = Table.grid(padding=(0, 2))
         table.add_row("model", plan.model + (f", preset {plan.preset}" if plan.preset else ""))
         table.add_row("data", f"{data.name}: {len(data):,} items of {shape}{classes}")
         table.add_row("into", self.out)
-        table.add_row(
-            "computes in", f"{plan.precision.name} on {plan.precision.device.type}, seed {plan.seed}"
-        )
+        table.add_row("computes in", f"{plan.precision.name} on {plan.precision.device.type}, seed {plan.seed}")
         settings = ", ".join(f"{name} {_short(value)}" for name, value in vars(plan.config).items())
         table.add_row("settings", settings)
         self.console.print(table)
@@ -69,9 +65,7 @@ class Display:
     def say_verdict(self, report: dict[str, Any]) -> None:
         """One sentence, and where to look."""
         self.console.print(Text(report["sentence"]["en"], style="bold"))
-        self.console.print(
-            f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif."
-        )
+        self.console.print(f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif.")
 
     def _panel(self) -> RenderableType:
         assert self.training is not None
@@ -91,11 +85,7 @@ class Display:
         tick, look = self.last
         terms = Table.grid(padding=(0, 2))
         for side in dict.fromkeys(name.split("/")[0] for name in tick.terms):
-            values = [
-                f"{n.split('/')[1]} [bold]{v:.3g}[/]"
-                for n, v in tick.terms.items()
-                if n.startswith(f"{side}/")
-            ]
+            values = [f"{n.split('/')[1]} [bold]{v:.3g}[/]" for n, v in tick.terms.items() if n.startswith(f"{side}/")]
             terms.add_row(f"[dim]{side}[/]", "   ".join(values))
         if look:
             terms.add_row("[dim]referee[/]", look["word"])

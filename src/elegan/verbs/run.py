@@ -73,9 +73,7 @@ class Run:
                 mine = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
                 game.get_submodule(name).load_state_dict(mine)
         except (SafetensorError, RuntimeError) as error:
-            raise UserError(
-                f"{self.path / 'generator.safetensors'} is damaged; train the run again."
-            ) from error
+            raise UserError(f"{self.path / 'generator.safetensors'} is damaged; train the run again.") from error
         self.precision.place(game)
         return game.eval()
 
@@ -155,9 +153,7 @@ class Run:
     def open_data(self) -> Data:
         """The data that the run was trained on; raises UserError when they have changed or are gone."""
         asked = self.record["asked"]
-        data = open_data(
-            asked["data"], size=asked["size"], seed=self.record["seed"], skip_bad=asked["skip_bad"]
-        )
+        data = open_data(asked["data"], size=asked["size"], seed=self.record["seed"], skip_bad=asked["skip_bad"])
         if data.fingerprint != self.record["data"]["fingerprint"]:
             raise UserError(
                 f"The data at {asked['data']} are not those that {self.path} was trained on (their fingerprint "
@@ -176,9 +172,7 @@ class Run:
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
-            raise UserError(
-                f"{self.path} has no {name} yet; the same train command again finishes the run."
-            ) from error
+            raise UserError(f"{self.path} has no {name} yet; the same train command again finishes the run.") from error
 
 
 def make_label(run: str, model: str, weights_sha256: str, seed: int) -> Label:
@@ -201,9 +195,7 @@ def load_run(path: str) -> Run:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON atomically; NaN and infinities become strings."""
-    write_atomically(
-        path, (json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-    )
+    write_atomically(path, (json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def plain(value: Any) -> Any:
@@ -225,9 +217,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path.parent} has no {path.name} yet; the same train command again finishes the run."
         ) from error
     except ValueError as error:
-        raise UserError(
-            f"{path} is damaged and can't be read as JSON; restore it or train the run again."
-        ) from error
+        raise UserError(f"{path} is damaged and can't be read as JSON; restore it or train the run again.") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged; restore it or train the run again.")
     return content

@@ -43,9 +43,7 @@ def sample(
 
 def _write_folder(run: Run, folder: Path, items: np.ndarray, seed: int) -> None:
     if items.ndim != 4:
-        raise UserError(
-            f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot."
-        )
+        raise UserError(f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot.")
     if folder.suffix:
         raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz or a folder.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

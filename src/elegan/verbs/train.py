@@ -61,9 +61,7 @@ def train(
         return Run(Path(out))
     record = _start_or_match(plan, folder, display)
     if folder.finished:
-        display.say(
-            f"{out} is finished; judge it again with `elegan evaluate {out}`, or train into another folder."
-        )
+        display.say(f"{out} is finished; judge it again with `elegan evaluate {out}`, or train into another folder.")
         return load_run(out)
     _conduct(plan, record, folder, display, referee)
     return load_run(out)
@@ -92,9 +90,7 @@ def _start_or_match(plan: Plan, folder: Folder, display: Display) -> dict[str, A
     return record
 
 
-def _conduct(
-    plan: Plan, record: dict[str, Any], folder: Folder, display: Display, with_referee: bool
-) -> None:
+def _conduct(plan: Plan, record: dict[str, Any], folder: Folder, display: Display, with_referee: bool) -> None:
     training = plan.new_training(record["budget"]["images"])
     _restore(training, folder, display)
     referee = Referee(plan, folder, enabled=with_referee)
@@ -120,7 +116,7 @@ def _conduct(
     if training.stopping:
         save_checkpoint(folder.checkpoints, *training.state())
         raise Interrupted(
-            f"Stopped and saved at {training.images:,} of {training.total:,} images; the same command goes on from there."
+            f"Stopped and saved at {training.images:,} of {training.total:,} images; the same command goes on."
         )
     if diverged:
         _restore(training, folder, display)
