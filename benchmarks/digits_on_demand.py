@@ -51,11 +51,12 @@ def judge(run: elegan.Run) -> dict[str, tuple[float, str, float]]:
 
 def agreement(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tuple[float, str, float]]:
     """What a support vector machine, fitted on real digits, makes of the samples."""
-    (train, train_labels), (test, test_labels) = data.part("train"), data.part("test")
+    train, train_labels = data.part("train")
+    held, held_labels = held_out(data)
     machine = SVC(C=10, gamma="scale").fit(flat(train), train_labels)
     right = machine.predict(flat(fakes)) == asked
     return {
-        "SVM on held-out real digits": (float(machine.score(flat(test), test_labels)), ">=", 0.98),
+        "SVM on held-out real digits": (float(machine.score(flat(held), held_labels)), ">=", 0.98),
         "agreement with the label asked for": (float(right.mean()), ">=", 0.97),
         "agreement of the worst digit": (min(float(right[asked == c].mean()) for c in range(10)), ">=", 0.90),
     }
@@ -64,13 +65,12 @@ def agreement(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tup
 def variety(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tuple[float, str, float]]:
     """Coverage of held-out digits and spread within a digit, in the features of a frozen network."""
     train, train_labels = data.part("train")
-    held = np.concatenate([data.part("validation")[0], data.part("test")[0]])
-    held_labels = np.concatenate([data.part("validation")[1], data.part("test")[1]])
-    features = train_features(train, train_labels, held, held_labels)
-    ours, theirs, null = (
-        features.embed(images) for images in (fakes[:: len(fakes) // len(held)][: len(held)], held, train[: len(held)])
-    )
-    spreads = [spread(features.embed(fakes)[asked == c]) / spread(theirs[held_labels == c]) for c in range(10)]
+    held, held_labels = held_out(data)
+    features = train_features(train, train_labels, held_out=(held, held_labels))
+    chosen = np.random.default_rng(0).permutation(len(fakes))[: len(held)]
+    ours, theirs, null = (features.embed(images) for images in (fakes[chosen], held, train[: len(held)]))
+    every = features.embed(fakes)
+    spreads = [spread(every[asked == c]) / spread(theirs[held_labels == c]) for c in range(10)]
     return {
         "coverage / real-against-real": (coverage(ours, theirs) / coverage(null, theirs), ">=", 0.85),
         "spread within a digit / real": (float(np.mean(spreads)), ">=", 0.85),
@@ -80,7 +80,7 @@ def variety(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tuple
 def closeness(data: Data, fakes: np.ndarray) -> dict[str, tuple[float, str, float]]:
     """The share of samples nearer to a training image than 99 % of held-out images are."""
     train = flat(data.part("train")[0])
-    held = flat(np.concatenate([data.part("validation")[0], data.part("test")[0]]))
+    held = flat(held_out(data)[0])
     near = np.quantile(distances(held, train).min(1), 0.01)
     return {
         "nearer to a training image than 1 % of reals": (
@@ -89,6 +89,12 @@ def closeness(data: Data, fakes: np.ndarray) -> dict[str, tuple[float, str, floa
             0.03,
         )
     }
+
+
+def held_out(data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """The two parts that training never saw."""
+    (validation, validation_labels), (test, test_labels) = data.part("validation"), data.part("test")
+    return np.concatenate([validation, test]), np.concatenate([validation_labels, test_labels])
 
 
 def coverage(fakes: np.ndarray, reals: np.ndarray) -> float:

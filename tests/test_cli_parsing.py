@@ -41,7 +41,7 @@ def trained(monkeypatch):
         return SimpleNamespace(path=Path(settings["out"]), report=report)
 
     fake = ModuleType("elegan.verbs.train")
-    fake.train, fake.Interrupted = train, type("Interrupted", (Exception,), {})
+    fake.train, fake.Interrupted, fake.prepare_process = train, type("Interrupted", (Exception,), {}), lambda: None
     monkeypatch.setitem(sys.modules, "elegan.verbs.train", fake)
     return asked
 
@@ -206,7 +206,7 @@ def test_data_are_checked_with_a_status_for_scripts(capsys, tmp_path):
     assert main(["data", "check", "digits", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ok"] is True
     (tmp_path / "broken.png").write_text("no picture")
-    assert main(["data", "check", str(tmp_path)]) == 1
+    assert main(["data", "check", str(tmp_path)]) == 2
     assert "broken.png" in capsys.readouterr().out
 
 

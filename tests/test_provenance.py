@@ -195,7 +195,7 @@ def test_another_suffix_is_answered_with_the_right_ones(tmp_path, name):
 
 
 def test_transparency_in_jpeg_is_refused_rather_than_lost(tmp_path):
-    with pytest.raises(UserError, match=r"end it in \.png or \.webp"):
+    with pytest.raises(UserError, match=r"take \.png or \.webp"):
         write_image(still(4), tmp_path / "a.jpg", LABEL)
 
 

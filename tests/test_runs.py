@@ -165,14 +165,18 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
 
 def test_a_damaged_last_checkpoint_is_said_aloud_and_the_one_before_used(finished, tmp_path, capsys):
     out = tmp_path / "damaged"
-    process = subprocess.Popen(
-        elegan_command(*COMMAND, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and not (out / "checkpoints" / "previous.json").exists():
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    last = json.loads((out / "checkpoints" / "last.json").read_text())
+    last = previous = None
+    while last == previous:  # a kill between the two files leaves both naming one checkpoint
+        process = subprocess.Popen(
+            elegan_command(*COMMAND, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while process.poll() is None and not (out / "checkpoints" / "previous.json").exists():
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        last, previous = (
+            json.loads((out / "checkpoints" / f"{name}.json").read_text()) for name in ("last", "previous")
+        )
     (out / "checkpoints" / last["tensors"]).write_bytes(b"scrap")
     assert main([*COMMAND, "--out", str(out)]) == 0
     assert "checkpoint before it" in " ".join(capsys.readouterr().out.split())

@@ -31,9 +31,11 @@ def test_a_checkpoint_comes_back_bit_for_bit(tmp_path):
 
 
 def test_the_last_two_and_the_best_are_kept(tmp_path):
+    (tmp_path / "features.safetensors").write_bytes(b"not a checkpoint")
     for images in (1, 2, 3, 4):
         save_checkpoint(tmp_path, tensors(images), {"images": images}, best=images == 1)
-    assert len(list(tmp_path.glob("*.safetensors"))) == 3
+    assert len(list(tmp_path.glob("[0-9]*.safetensors"))) == 3
+    assert (tmp_path / "features.safetensors").exists()
     assert [load_checkpoint(tmp_path, which)[1]["images"] for which in ("last", "previous", "best")] == [
         4,
         3,

@@ -4,6 +4,7 @@ The string under an option is its help.  ``--json`` makes the last line of stdou
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -101,7 +102,7 @@ def models(words: Sequence[str]) -> int:
 
 
 def data_check(words: Sequence[str]) -> int:
-    """Exit status 1 when training would not accept the data."""
+    """Exit status 2, with the first problem's sentence, when training would not accept the data."""
     description = "Look for trouble in data before training on it."
     options = parse(DataCheckOptions, words, prog="elegan data check", description=description)
     from elegan.verbs.check_data import check_data, table
@@ -110,7 +111,9 @@ def data_check(words: Sequence[str]) -> int:
     if not options.json:
         show(table(found))
     finish(found, as_json=options.json)
-    return 0 if found["ok"] else 1
+    if not found["ok"]:
+        print(f"elegan data check: {found['problems'][0]}", file=sys.stderr)
+    return 0 if found["ok"] else 2
 
 
 def doctor(words: Sequence[str]) -> int:

@@ -54,9 +54,10 @@ def train(words: Sequence[str]) -> int:
     options = parse(_options_for(game), words, prog="elegan train", description=_description(name, game))
     images = None if options.images is None else count(options.images, "--images")
     from elegan.verbs.run import plain
-    from elegan.verbs.train import Interrupted
+    from elegan.verbs.train import Interrupted, prepare_process
     from elegan.verbs.train import train as conduct
 
+    prepare_process()
     try:
         run = conduct(
             options.model, data=options.data, out=options.out, size=options.size, minutes=options.minutes,

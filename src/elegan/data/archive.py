@@ -65,11 +65,8 @@ def _tar_files(path: Path) -> list[EncodedFile]:
 
 def _ends_well(archive: tarfile.TarFile) -> bool:
     """Whether zeros follow the last member: tarfile takes a damaged header for the end of the archive."""
-    stream = archive.fileobj
-    if stream is None:
-        return False
-    stream.seek(archive.offset)
-    return not any(stream.read(tarfile.BLOCKSIZE))
+    archive.fileobj.seek(archive.offset)
+    return not any(archive.fileobj.read(tarfile.BLOCKSIZE))
 
 
 def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> EncodedFile:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from itertools import pairwise
 from math import nan
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Integer, UInt8
@@ -16,6 +16,7 @@ Labels = Integer[np.ndarray, " n"]
 MOST_TRAINING_IMAGES = 4000
 
 
+@runtime_checkable
 class Machine(Protocol):
     """What scikit-learn calls a classifier."""
 

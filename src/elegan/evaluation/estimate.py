@@ -107,17 +107,13 @@ def between(
     if min(m, r) < FEWEST:
         return [Estimate(nan, n=m)] * k
     values, nulls = measure(samples, reals), measure(more_reals, reals)
-    deviations = half_sample_deviation(
-        lambda a, b: measure(samples[a], reals[b]), (m, r), seed=seed, repeats=repeats
-    )
+    deviations = half_sample_deviation(lambda a, b: measure(samples[a], reals[b]), (m, r), seed=seed, repeats=repeats)
     low, high = _null_intervals(measure, np.concatenate([more_reals, reals]), m, seed, repeats)
     half = NORMAL_95 * deviations
     columns = values, values - half, values + half, nulls, low, high
     return [
         Estimate(value, start, stop, m, null, null_start, null_stop)
-        for value, start, stop, null, null_start, null_stop in zip(
-            *map(np.ndarray.tolist, columns), strict=True
-        )
+        for value, start, stop, null, null_start, null_stop in zip(*map(np.ndarray.tolist, columns), strict=True)
     ]
 
 

@@ -20,10 +20,9 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from elegan.errors import UserError
-from elegan.evaluation.files import write_atomically
+from elegan.files import write_atomically
 
 Images = UInt8[np.ndarray, "n h w c"]
-Labels = Integer[np.ndarray, " n"]
 Vectors = Float[np.ndarray, "n d"]
 
 SEED = 20_140_610
@@ -104,9 +103,7 @@ class Features:
     images whose class it recognises, None where there were none.
     """
 
-    def __init__(
-        self, network: Network, shape: tuple[int, int, int], classes: int, accuracy: float | None
-    ) -> None:
+    def __init__(self, network: Network, shape: tuple[int, int, int], classes: int, accuracy: float | None) -> None:
         self.network = network.eval().requires_grad_(False)
         self.shape, self.classes, self.accuracy = shape, classes, accuracy
         self.dimension = len(network.centre)
@@ -147,10 +144,10 @@ class Features:
         write_atomically(path, save(self.network.state_dict(), {"elegan": json.dumps(facts)}))
 
     def _check(self, items: np.ndarray) -> None:
-        if items.shape[1:] != self.shape:
+        if items.shape[1:] != self.shape or items.dtype != np.uint8:
             raise UserError(
-                f"The images have the shape {_times(items.shape[1:])}; {self.name} takes {_times(self.shape)} "
-                "(height × width × channels), as in the data it was trained on."
+                f"The images are {items.dtype} {_times(items.shape[1:])}; {self.name} takes uint8 "
+                f"{_times(self.shape)} (height × width × channels), as in the data it was trained on."
             )
 
     def _run(self, items: np.ndarray, function: Callable[[Tensor], Tensor], width: int) -> np.ndarray:
@@ -179,9 +176,7 @@ class Coordinates:
     def embed(self, items: Vectors) -> Vectors:
         """The coordinates divided by the scale, float32 [n, d]."""
         if items.shape[1] != self.dimension:
-            raise UserError(
-                f"The vectors have {items.shape[1]} coordinates; {self.name} takes {self.dimension}."
-            )
+            raise UserError(f"The vectors have {items.shape[1]} coordinates; {self.name} takes {self.dimension}.")
         return (items / self.scale).astype(np.float32)
 
     def classify(self, items: Vectors) -> Float[np.ndarray, "n k"]:
@@ -195,9 +190,9 @@ class Coordinates:
 
 def train_features(
     images: Images,
-    labels: Labels | None = None,
+    labels: Integer[np.ndarray, " labels"] | None = None,
     *,
-    held_out: tuple[Images, Labels] | None = None,
+    held_out: tuple[UInt8[np.ndarray, "v h w c"], Integer[np.ndarray, " v"]] | None = None,
     dimension: int = 64,
     seed: int = SEED,
 ) -> Features:
@@ -269,9 +264,7 @@ def _rebuild(facts: dict[str, object], tensors: dict[str, Tensor]) -> Features |
         network = Network((reduced[0], reduced[1], reduced[2]), dimension, classes or dimension)
     network.load_state_dict(tensors)
     accuracy = facts["accuracy"]
-    return Features(
-        network, (height, width, channels), classes, accuracy if isinstance(accuracy, float) else None
-    )
+    return Features(network, (height, width, channels), classes, accuracy if isinstance(accuracy, float) else None)
 
 
 def _whole(value: object) -> int:
@@ -284,7 +277,8 @@ def _count_classes(images: np.ndarray, labels: np.ndarray | None) -> int:
     """How many classes to learn; 0 for none.  Refuses what can't be learnt from."""
     if min(images.shape[1:3]) < SMALLEST:
         raise UserError(
-            f"The images are {_times(images.shape[1:3])} pixels; features need at least {SMALLEST}×{SMALLEST}."
+            f"The images are {_times(images.shape[1:3])} pixels; the referee's features need at least "
+            f"{SMALLEST}×{SMALLEST}."
         )
     if len(images) < 2:
         raise UserError(f"There are {len(images)} training images; features need at least 2.")

@@ -145,7 +145,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     similarity = a @ b.T / a.shape[1] + 1
-    return similarity * similarity * similarity
+    return np.asarray(similarity * similarity * similarity)
 
 
 def _off_diagonal_sum(square: np.ndarray) -> float:

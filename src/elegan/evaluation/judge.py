@@ -23,7 +23,6 @@ from elegan.evaluation.memorisation import Space
 from elegan.evaluation.modes import Mixture, ModeCount, mixture_modes, mode_estimates
 
 Items = Shaped[np.ndarray, "n ..."]
-Labels = Integer[np.ndarray, " n"]
 MOST = 1000
 MOST_NEIGHBOURS = 2000
 LOOK = 500
@@ -52,7 +51,7 @@ def judge(
     real: Real,
     *,
     features: Embedder,
-    requested: Labels | None = None,
+    requested: Integer[np.ndarray, " labels"] | None = None,
     raw: Float[np.ndarray, "n ..."] | None = None,
     independent: bool = True,
     seed: int = 0,
@@ -76,6 +75,7 @@ def judge(
         },
         "health": _health_of_raw(samples, raw),
     }  # fmt: skip
+    _check(samples, requested, real)
     finite = all(np.isfinite(rows).all() for rows in (samples, raw) if rows is not None)
     if not finite or not all(len(part) for part in (samples, real.train, real.validation, real.test)):
         return report
@@ -88,6 +88,16 @@ def judge(
     if real.train_labels is not None and real.validation_labels is not None and real.test_labels is not None:
         report["classes"] = _Classes(samples, requested, real, sides, independent).report()
     return report
+
+
+def _check(samples: np.ndarray, requested: np.ndarray | None, real: Real) -> None:
+    if samples.shape[1:] != real.train.shape[1:]:
+        raise UserError(
+            f"The samples have the shape {list(samples.shape[1:])} and the real data {list(real.train.shape[1:])}; "
+            "they must be the same."
+        )
+    if requested is not None and len(requested) != len(samples):
+        raise UserError(f"{len(requested)} labels were asked for and {len(samples)} samples given; give one each.")
 
 
 @dataclass(frozen=True)
@@ -163,9 +173,7 @@ def _modes(samples: np.ndarray, real: Real, mixture: Mixture, seed: int) -> dict
         "total": len(centres),
         **{name: one.figure() for name, one in mode_estimates(found, of_reals, seed=seed).items()},
         "missing": [names[mode] for mode in found.missing],
-        "table": [
-            {"name": name, "share": _mode_share(found, of_reals, mode)} for mode, name in enumerate(names)
-        ],
+        "table": [{"name": name, "share": _mode_share(found, of_reals, mode)} for mode, name in enumerate(names)],
     }
 
 
@@ -184,18 +192,17 @@ class _Classes:
         assert real.test_labels is not None
         self.samples, self.requested, self.real, self.sides = samples, requested, real, sides
         self.test_labels = real.test_labels
-        self.count = max(
-            len(real.classes), *(int(part.max()) + 1 for part in (real.train_labels, real.test_labels))
-        )
+        highest = max(int(part.max()) for part in (real.train_labels, real.test_labels))
+        self.count = max(len(real.classes), highest + 1, sides.features.classes)
         self.names = [*real.classes, *(str(c) for c in range(len(real.classes), self.count))]
         known, self.by = sides.features.classes, sides.features.name
         second = None
         if not known or (independent and requested is not None):
             second = conditioning.independent_classifier(real.train, real.train_labels)
         if known or second is None:
-            self.recognise: Callable[[np.ndarray], np.ndarray] = lambda items: sides.features.classify(
-                items
-            ).argmax(axis=1)
+            self.recognise: Callable[[np.ndarray], np.ndarray] = lambda items: sides.features.classify(items).argmax(
+                axis=1
+            )
         else:
             self.recognise, self.by = second.predict, SECOND
         self.second = second if known else None
@@ -219,14 +226,8 @@ class _Classes:
             result["worst"] = min(asked)[1] if asked else None
         return result
 
-    def _agreement(
-        self, recognised: np.ndarray, of_reals: np.ndarray, requested: np.ndarray
-    ) -> dict[str, Figure]:
-        found = {
-            "agreement": conditioning.agreement(recognised, requested, of_reals, self.test_labels).figure(
-                self.by
-            )
-        }
+    def _agreement(self, recognised: np.ndarray, of_reals: np.ndarray, requested: np.ndarray) -> dict[str, Figure]:
+        found = {"agreement": conditioning.agreement(recognised, requested, of_reals, self.test_labels).figure(self.by)}
         if self.second is not None:
             recognised, of_reals = self.second.predict(self.samples), self.second.predict(self.real.test)
             second = conditioning.agreement(recognised, requested, of_reals, self.test_labels)
@@ -267,22 +268,18 @@ def quick_look(
     """KID and coverage against validation reals, for a tick: about 500 items a side and well below a second.
 
     The null comes from halves of the validation reals.  Coverage is measured at their size; KID, which is
-    unbiased, with all items, its null scaled by the ratio of 1/m + 1/n, by which the KID of like samples shrinks
-    (Gretton et al., 2012, JMLR 13, theorem 12).  ``history`` holds earlier looks, oldest first.
+    unbiased, with all items, its null scaled by the ratio of 1/m + 1/n, by which the KID of like samples
+    shrinks (Gretton et al., 2012, JMLR 13, theorem 12).  ``history`` holds earlier looks, oldest first.
     ``trend`` is "near", "first", "improving", "level" or "worse", and ``word`` a short phrase for people.
     """
     if not np.isfinite(fakes).all():
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
     random = np.random.default_rng(seed)
-    ours, theirs = (
-        features.embed(part[random.permutation(len(part))[:LOOK]]) for part in (fakes, validation)
-    )
+    ours, theirs = (features.embed(part[random.permutation(len(part))[:LOOK]]) for part in (fakes, validation))
     half = min(len(ours), len(theirs) // 2)
     parts = (ours[:half], theirs[:half], theirs[len(theirs) - half :])
     covered = within(between(_covered, *parts, k=1, seed=seed, repeats=20)[0], 0.0, 1.0)
-    distance = _look_distance(
-        ours, theirs, between(_distance, *parts, k=1, seed=seed, repeats=20)[0], half, seed
-    )
+    distance = _look_distance(ours, theirs, between(_distance, *parts, k=1, seed=seed, repeats=20)[0], half, seed)
     trend, phrase = _trend(distance, history)
     look: dict[str, object] = {
         "n": len(ours),
@@ -310,9 +307,7 @@ def _look_distance(ours: np.ndarray, theirs: np.ndarray, halves: Estimate, half:
     if np.isnan(halves.value):
         return halves
     m, r = len(ours), len(theirs)
-    deviation = half_sample_deviation(
-        lambda a, b: _distance(ours[a], theirs[b]), (m, r), seed=seed, repeats=30
-    )[0]
+    deviation = half_sample_deviation(lambda a, b: _distance(ours[a], theirs[b]), (m, r), seed=seed, repeats=30)[0]
     value, scale = kernel_distance(ours, theirs), (1 / m + 1 / r) / (2 / half)
     return Estimate(
         value, value - NORMAL_95 * deviation, value + NORMAL_95 * deviation, m,

@@ -17,9 +17,7 @@ TEMPERATURE = 0.1
 """The best for normalised vectors in Chen et al., 2020, table 5."""
 
 
-def supervised_lesson(
-    network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor
-) -> None:
+def supervised_lesson(network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor) -> None:
     """Learn the labels by cross-entropy, with shifts of up to an eighth of the image."""
     targets = torch.from_numpy(labels.astype(np.int64))
 
@@ -31,9 +29,10 @@ def supervised_lesson(
 
 
 def contrastive_lesson(network: nn.Module, images: np.ndarray, to_tensor: ToTensor) -> None:
-    """Learn to recognise another view of the same image among a batch: SimCLR (Chen et al., 2020, arXiv:2002.05709).
+    """Learn to recognise another view of the same image among a batch.
 
-    The features are h of the paper, the head is its projection z.
+    SimCLR: Chen et al., 2020 (arXiv:2002.05709), with crops, brightness, contrast and cutout as views.  The
+    features are h of the paper, the head is its projection z.
     """
 
     def loss(rows: Tensor) -> Tensor:
@@ -44,7 +43,7 @@ def contrastive_lesson(network: nn.Module, images: np.ndarray, to_tensor: ToTens
 
 
 def contrastive_loss(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
-    """NT-Xent of two views, rows of the same index being a pair: Chen et al., 2020, eq. 1, mean over both orders."""
+    """NT-Xent of two views: Chen et al., 2020, eq. 1, mean over both orders; equal rows are a pair."""
     z = functional.normalize(torch.cat([a, b]), dim=1)
     similarity = z @ z.T / TEMPERATURE
     similarity = similarity.masked_fill(torch.eye(len(z), dtype=torch.bool), float("-inf"))
@@ -114,15 +113,9 @@ def _steps(network: nn.Module, example: Tensor, views: int) -> int:
 
     def count(layer: nn.Module, _: object, output: Tensor) -> None:
         nonlocal work
-        work += (
-            sum(p[0].numel() for p in layer.parameters() if p.dim() == 4)
-            * output[0, 0].numel()
-            * output.shape[1]
-        )
+        work += sum(p[0].numel() for p in layer.parameters() if p.dim() == 4) * output[0, 0].numel() * output.shape[1]
 
-    hooks = [
-        layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)
-    ]
+    hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     with torch.no_grad():
         network.eval()(example)
     for hook in hooks:

@@ -45,9 +45,7 @@ def nearest(items: Float[np.ndarray, "n d"], references: Float[np.ndarray, "t d"
     references32 = references.astype(np.float32, copy=False)
     squares = (references32 * references32).sum(axis=1)
     found = [
-        (squares - 2 * items[start : start + CHUNK].astype(np.float32, copy=False) @ references32.T).argmin(
-            axis=1
-        )
+        (squares - 2 * items[start : start + CHUNK].astype(np.float32, copy=False) @ references32.T).argmin(axis=1)
         for start in range(0, len(items), CHUNK)
     ]
     index = np.concatenate(found) if found else np.zeros(0, np.int64)
@@ -56,7 +54,7 @@ def nearest(items: Float[np.ndarray, "n d"], references: Float[np.ndarray, "t d"
 
 
 def nearness(space: Space) -> Nearness:
-    """Samples and test reals that lie nearer to the training split than the 1 % quantile of validation reals do.
+    """Who lies nearer to the training split than the 1 % quantile of validation reals: samples, test reals.
 
     The excess of such samples over 1 % is close to the share that is copied.  The quantile comes from
     validation reals and the null from test reals, so that the null is measured and not 1 % by design.

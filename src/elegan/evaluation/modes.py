@@ -19,7 +19,7 @@ class Mixture:
 
 @dataclass(frozen=True)
 class ModeCount:
-    """``counts`` [K] holds the samples within 3 sigma of each centre (of the nearest one where balls meet)."""
+    """``counts`` [K] holds the samples within 3 sigma of each centre (of the nearest where balls meet)."""
 
     counts: np.ndarray
     n: int
@@ -73,9 +73,7 @@ def mixture_modes(
     return ModeCount(np.bincount(nearest[inside], minlength=len(centres)), len(samples), min_share)
 
 
-def mode_estimates(
-    samples: ModeCount, reals: ModeCount, *, seed: int = 0, repeats: int = 200
-) -> dict[str, Estimate]:
+def mode_estimates(samples: ModeCount, reals: ModeCount, *, seed: int = 0, repeats: int = 200) -> dict[str, Estimate]:
     """``found``, ``high_quality`` and ``divergence`` with 95 % intervals, and those of reals as nulls."""
     draws = [_redraw(samples, random) for random in np.random.default_rng(seed).spawn(repeats)]
     found = np.quantile([draw.found for draw in draws], [0.025, 0.975])
@@ -83,9 +81,7 @@ def mode_estimates(
     divergence = samples.divergence
     low, high = max(0.0, divergence - NORMAL_95 * deviation), divergence + NORMAL_95 * deviation
     return {
-        "found": Estimate(
-            float(samples.found), float(found[0]), float(found[1]), samples.n, float(reals.found)
-        ),
+        "found": Estimate(float(samples.found), float(found[0]), float(found[1]), samples.n, float(reals.found)),
         "high_quality": share(int(samples.counts.sum()), samples.n, reals.high_quality),
         "divergence": Estimate(divergence, low, high, samples.n, reals.divergence),
     }

@@ -5,22 +5,22 @@ Precedence, first come first told; every finding is listed all the same:
 1. DIVERGED: training or a sample holds numbers that are not finite.
 2. CANNOT_TELL: fewer than 100 samples, validation reals or test reals.
 3. COLLAPSED: samples hardly differ, or most have a near twin, or coverage is below half its null while
-   precision is not (noise covers nothing either, and has not collapsed).
-4. LOW_QUALITY: precision below half its null, or agreement below 80 % of the accuracy on reals by every
+   precision is 75 % of its own (noise covers nothing either, and has not collapsed).
+4. LOW_QUALITY: precision or density below half its null, or agreement below 80 % of the accuracy on reals by every
    classifier asked, or less than half the samples within 3 sigma of a mode.  Before MISSING_MODE, since
    the class of something that looks like nothing says nothing.
 5. MISSING_MODE: a class or mode that surely has less than half its fair share, and was seen with less
    than a quarter.
 6. OVERFIT: more than 3 % of the samples are near copies of training items, in pixels and in features.
 7. SCARCE_MODE: a class or mode that surely has less than half its fair share.
-8. INDISTINGUISHABLE: none of these; KID is not above its null's interval, and its own interval holds its
-   null; coverage is at least 95 % of its null, agreement can be 95 % of its null, and as many modes are
-   held as by reals.
+8. INDISTINGUISHABLE: none of these; KID is not above its null's interval, and its own interval reaches
+   down to its null; coverage is at least 95 % of its null, agreement can be 95 % of its null, recall and the spread
+   within a class reach their nulls' intervals, and as many modes are held as by reals.
 9. BUDGET: anything else.
 
 "Below" and "above" mean that the whole 95 % interval is, but in 8.  "Surely" means that so few would be seen
-by chance less than once in 20 reports (exact binomial test, Bonferroni over the classes or modes).  PLATEAU, NOT_YET and OVER_GENERALISED take more evidence than one evaluation holds, and are not
-given here.
+by chance less than once in 20 reports (exact binomial test, Bonferroni over the classes or modes).  PLATEAU,
+NOT_YET and OVER_GENERALISED take more evidence than one evaluation holds, and are not given here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +51,7 @@ def decide(report: Report, *, diverged: bool = False, looks: Sequence[Report] = 
         for sickness in (_collapsed, _low_quality, _missing_mode, _overfit, _scarce_mode):
             findings += sickness(figures)
     if not findings:
-        findings = list(_equal(figures)) or list(_different(figures, looks))
+        findings = list(_different(figures, looks)) or list(_equal(figures))
     findings.sort(key=lambda finding: ORDER.index(str(finding["code"])))
     verdict = str(findings[0]["code"])
     decisive = [finding for finding in findings if finding["code"] == verdict]
@@ -70,7 +70,7 @@ class _Figure:
         n = self.json.get("n")
         self.n = n if isinstance(n, int) else 0
         limits = self.json.get("null_interval")
-        self.null_high = _float(limits[1]) if isinstance(limits, list) else nan
+        self.null_low, self.null_high = (_float(x) for x in limits) if isinstance(limits, list) else (nan, nan)
 
     @property
     def count(self) -> int:
@@ -80,7 +80,8 @@ class _Figure:
     def finding(self, code: str, measure: str, names: list[str] | None = None) -> Finding:
         return {
             "code": code, "measure": measure, "figure": self.json.get("value"), "null": self.json.get("null"),
-            "interval": self.json.get("interval"), "n": self.json.get("n"), "names": names or [],
+            "interval": self.json.get("interval"),
+            "null_interval": self.json.get("null_interval"), "n": self.json.get("n"), "names": names or [],
             "advice": ADVICE[code],
         }  # fmt: skip
 
@@ -123,8 +124,8 @@ def _too_few(figures: _Figures) -> Iterator[Finding]:
         fewest = min(sizes.values())
         finding = _Figure({"value": fewest, "null": FEWEST, "n": fewest}).finding("CANNOT_TELL", "n")
         finding["reason"] = (
-            f"there are {sizes['samples']} samples, {sizes['validation']} validation reals and {sizes['test']} "
-            f"test reals, and at least {FEWEST} of each are needed"
+            f"there are {sizes['samples']} samples, {sizes['validation']} validation reals and "
+            f"{sizes['test']} test reals, and at least {FEWEST} of each are needed"
         )
         finding["reason_ko"] = (
             f"표본 {sizes['samples']}개, 검증용 실제 데이터 {sizes['validation']}개, 시험용 실제 데이터 "
@@ -138,7 +139,7 @@ def _collapsed(figures: _Figures) -> Iterator[Finding]:
     coverage, precision = figures.get("fidelity", "coverage"), figures.get("fidelity", "precision")
     alike = diversity.high < 0.1 or twins.low > 0.5
     narrow = coverage.high < 0.5 * coverage.null
-    if alike or (narrow and not precision.high < 0.5 * precision.null):
+    if alike or (narrow and precision.value >= 0.75 * precision.null):
         if narrow:
             yield coverage.finding("COLLAPSED", "coverage")
         if diversity.high < 0.1:
@@ -148,9 +149,11 @@ def _collapsed(figures: _Figures) -> Iterator[Finding]:
 
 
 def _low_quality(figures: _Figures) -> Iterator[Finding]:
-    precision, sharp = figures.get("fidelity", "precision"), figures.get("modes", "high_quality")
-    if precision.high < 0.5 * precision.null:
-        yield precision.finding("LOW_QUALITY", "precision")
+    sharp = figures.get("modes", "high_quality")
+    for measure in ("precision", "density"):
+        like = figures.get("fidelity", measure)
+        if like.high < 0.5 * like.null:
+            yield like.finding("LOW_QUALITY", measure)
     if sharp.high < 0.5:
         yield sharp.finding("LOW_QUALITY", "high_quality")
     agreements = [figures.get("classes", name) for name in ("agreement", "agreement_independent")]
@@ -171,9 +174,7 @@ def _scarce(figures: _Figures) -> dict[str, _Figure]:
     """The classes and modes that surely have less than half their fair share."""
     parts = dict(figures.parts())
     return {
-        name: part
-        for name, part in parts.items()
-        if at_most(part.count, part.n, part.null / 2) < 0.05 / len(parts)
+        name: part for name, part in parts.items() if at_most(part.count, part.n, part.null / 2) < 0.05 / len(parts)
     }
 
 
@@ -182,8 +183,7 @@ def at_most(count: int, n: int, p: float) -> float:
     if not 0 < p < 1:
         return 0.0 if p >= 1 and count < n else 1.0
     logs = (
-        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p)
-        for k in range(count + 1)
+        lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) + k * log(p) + (n - k) * log1p(-p) for k in range(count + 1)
     )
     return sum(exp(term) for term in logs)
 
@@ -203,29 +203,28 @@ def _overfit(figures: _Figures) -> Iterator[Finding]:
 
 
 def _equal(figures: _Figures) -> Iterator[Finding]:
-    distance, coverage = figures.get("fidelity", "kernel_distance"), figures.get("fidelity", "coverage")
-    near = distance.value <= distance.null_high and distance.low <= distance.null <= distance.high
-    if near and coverage.value >= 0.95 * coverage.null and not _short_of_reals(figures):
-        yield distance.finding("INDISTINGUISHABLE", "kernel_distance")
-        yield coverage.finding("INDISTINGUISHABLE", "coverage")
-
-
-def _short_of_reals(figures: _Figures) -> bool:
-    """Whether samples are surely less often what was asked for, or hold fewer modes, than reals."""
-    agreement, modes = figures.get("classes", "agreement"), figures.get("modes", "found")
-    return agreement.high < 0.95 * agreement.null or modes.value < modes.null
+    for measure in ("kernel_distance", "coverage"):
+        yield figures.get("fidelity", measure).finding("INDISTINGUISHABLE", measure)
 
 
 def _different(figures: _Figures, looks: Sequence[Report]) -> Iterator[Finding]:
-    finding = figures.get("fidelity", "kernel_distance").finding("BUDGET", "kernel_distance")
-    finding["advice"] = BUDGET_ADVICE.get(str(looks[-1].get("trend")) if looks else "", ADVICE["BUDGET"])
-    yield finding
-    yield figures.get("fidelity", "coverage").finding("BUDGET", "coverage")
+    """The figures that tell samples from reals; none where nothing does."""
+    distance, coverage = figures.get("fidelity", "kernel_distance"), figures.get("fidelity", "coverage")
+    recall, spread = figures.get("fidelity", "recall"), figures.get("classes", "spread")
     agreement, modes = figures.get("classes", "agreement"), figures.get("modes", "found")
-    if agreement.high < 0.95 * agreement.null:
-        yield agreement.finding("BUDGET", "agreement")
-    if modes.value < modes.null:
-        yield modes.finding("BUDGET", "found")
+    tests = {
+        "kernel_distance": (distance, distance.value <= distance.null_high and distance.low <= distance.null),
+        "coverage": (coverage, coverage.value >= 0.95 * coverage.null),
+        "recall": (recall, not recall.high < recall.null_low),
+        "spread": (spread, not spread.high < spread.null_low),
+        "agreement": (agreement, not agreement.high < 0.95 * agreement.null),
+        "found": (modes, not modes.value < modes.null),
+    }
+    for measure, (figure, passed) in tests.items():
+        if not passed:
+            finding = figure.finding("BUDGET", measure)
+            trend = str(looks[-1].get("trend")) if looks else ""
+            yield {**finding, "advice": BUDGET_ADVICE.get(trend, ADVICE["BUDGET"])}
 
 
 def _float(value: object) -> float:

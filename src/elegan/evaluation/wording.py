@@ -109,16 +109,16 @@ def sentence(verdict: str, findings: list[dict[str, object]], n: int) -> dict[st
 
 
 def _clause(finding: Mapping[str, object], index: int) -> str:
-    """Such as: coverage 0.12 [0.08, 0.16], real against real 0.97."""
+    """Such as: coverage 0.12 [0.08, 0.16], real against real 0.97 [0.95, 0.98]."""
     if finding["code"] == "CANNOT_TELL":
         return str(finding["reason"] if index == 0 else finding["reason_ko"])
     names = finding["names"]
     named = _listed(names, index) if isinstance(names, list) and names else ""
-    label, interval = LABELS[str(finding["measure"])][index], finding["interval"]
-    ends = ", ".join(short(end) for end in interval) if isinstance(interval, list) else ""
-    text = f"{named}{label} {short(finding['figure'])} [{ends}]"
+    label = LABELS[str(finding["measure"])][index]
+    text = f"{named}{label} {short(finding['figure'])}{_ends(finding['interval'])}"
     null = MORE_WORDS["fair" if finding["measure"] in ("share", "found") else "real"][index]
-    return text if finding["null"] == "NaN" else f"{text}, {null} {short(finding['null'])}"
+    band = _ends(finding["null_interval"])
+    return text if finding["null"] == "NaN" else f"{text}, {null} {short(finding['null'])}{band}"
 
 
 def _listed(names: list[str], index: int) -> str:
@@ -126,6 +126,12 @@ def _listed(names: list[str], index: int) -> str:
     rest = len(names) - 6
     more = f" and {rest} more" if index == 0 else f" 외 {rest}개"
     return ", ".join(names[:6]) + (more if rest > 0 else "") + ": "
+
+
+def _ends(interval: object) -> str:
+    if not isinstance(interval, list) or "NaN" in interval:
+        return ""
+    return f" [{', '.join(short(end) for end in interval)}]"
 
 
 def short(value: object) -> str:

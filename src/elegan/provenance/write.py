@@ -29,9 +29,7 @@ def write_image(image: Image.Image, path: Path | str, label: Label) -> None:
     if suffix == ".gif":
         write_gif([image], path, label)
         return
-    if suffix in (".jpg", ".jpeg") and image.mode not in ("L", "RGB"):
-        raise UserError(f'"{path}" can\'t hold a picture of mode {image.mode}; end it in .png or .webp.')
-    _write(path, _encoded(image, suffix, label))
+    _write(path, encode(image, suffix, label))
 
 
 def write_gif(frames: Sequence[Image.Image], path: Path | str, label: Label, milliseconds: int = 100) -> None:
@@ -49,7 +47,7 @@ def write_gif(frames: Sequence[Image.Image], path: Path | str, label: Label, mil
     first, *rest = frames
     endless = {"loop": 0, "duration": milliseconds} if rest else {}
     comment = label.sentence().encode()
-    first.save(buffer, "GIF", save_all=True, append_images=rest, comment=comment, **endless)
+    Image.Image.save(first, buffer, "GIF", save_all=True, append_images=rest, comment=comment, **endless)
     _write(path, gif.insert(buffer.getvalue(), xmp.packet(label)))
 
 
@@ -84,19 +82,24 @@ def write_arrays(
     _write(path, buffer.getvalue())
 
 
-def _encoded(image: Image.Image, suffix: str, label: Label) -> bytes:
-    buffer, packet = io.BytesIO(), xmp.packet(label)
+def encode(image: Image.Image, suffix: str, label: Label) -> bytes:
+    """A .png, .webp or .jpg file with its label.  Raises UserError where the format can't hold the picture."""
+    if suffix not in (".png", ".webp", ".jpg", ".jpeg"):
+        raise UserError(f'"{suffix}" is no format for one labelled picture; take .png, .webp or .jpg.')
+    if suffix in (".jpg", ".jpeg") and image.mode not in ("L", "RGB"):
+        raise UserError(f"A {suffix} file can't hold a picture of mode {image.mode}; take .png or .webp.")
+    buffer, packet, save = io.BytesIO(), xmp.packet(label), Image.Image.save  # a labelled picture's own save ends here
     if suffix == ".png":
         text = PngInfo()
         text.add_itxt("XML:com.adobe.xmp", packet)
         text.add_text("Software", label.generator)
         text.add_text("Comment", label.sentence())
-        image.save(buffer, "PNG", pnginfo=text)
+        save(image, buffer, "PNG", pnginfo=text)
     elif suffix == ".webp":
-        image.save(buffer, "WEBP", lossless=True, exact=True, xmp=packet.encode())
+        save(image, buffer, "WEBP", lossless=True, exact=True, xmp=packet.encode())
     else:
         comment = label.sentence().encode()
-        image.save(buffer, "JPEG", quality=95, subsampling=0, comment=comment, xmp=packet.encode())
+        save(image, buffer, "JPEG", quality=95, subsampling=0, comment=comment, xmp=packet.encode())
     return buffer.getvalue()
 
 

@@ -41,7 +41,7 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, A
     if best:
         write_atomically(folder / "best.json", content)
     named = {_named(folder / f"{which}.json") for which in ("last", "previous", "best")}
-    for old in folder.glob("*.safetensors"):
+    for old in folder.glob("[0-9]*.safetensors"):
         if old.name not in named:
             old.unlink()
 

@@ -97,7 +97,7 @@ def _sheet_path(sheet: str | None) -> "Path | None":
 def _write(picture: "Image", path: "Path") -> None:
     from io import BytesIO
 
-    from elegan.training.checkpoint import write_atomically
+    from elegan.files import write_atomically
 
     content = BytesIO()
     picture.save(content, "PNG")

@@ -9,7 +9,7 @@ from elegan.data import Data
 from elegan.errors import UserError
 from elegan.evaluation.features import Embedder
 from elegan.evaluation.judge import Real, judge
-from elegan.evaluation.report import write_report
+from elegan.evaluation.report import pairs_picture, write_report
 from elegan.evaluation.verdict import decide
 from elegan.pictures import contact_sheet, grid, scatter
 from elegan.verbs.folder import Folder
@@ -53,10 +53,13 @@ def write_evaluation(
     requested = None if asked is None else asked.numpy()
     log = Folder(run.path).log()
     looks = [line["look"] for line in log if line.get("look")]
-    report = judge(items, _real(data), features=features, requested=requested, raw=raw, seed=seed)
+    report: dict[str, Any] = judge(items, _real(data), features=features, requested=requested, raw=raw, seed=seed)
     report |= {"run": run.record, "looks": looks, "n": count, "seed": seed}
-    report |= decide(report, diverged=bool(diverged))
-    write_report(run.path, plain(report), log, _pictures(run, data, items, requested))
+    report |= decide(report, diverged=bool(diverged), looks=looks)
+    pictures = _pictures(data, items, requested)
+    if data.is_image and "memorisation" in report:
+        pictures["pairs"] = pairs_picture(items, data.part("train")[0], report["memorisation"]["pairs"])
+    write_report(run.path, plain(report), log, pictures)
     return plain(report)
 
 
@@ -66,7 +69,7 @@ def _real(data: Data) -> Real:
     return Real(train, validation, test, train_labels, validation_labels, test_labels, data.classes, mixture_of(data))
 
 
-def _pictures(run: Run, data: Data, items: np.ndarray, requested: np.ndarray | None) -> dict[str, Image.Image]:
+def _pictures(data: Data, items: np.ndarray, requested: np.ndarray | None) -> dict[str, Image.Image]:
     """Samples beside real items, a row a class where there are classes."""
     test, labels = data.part("test")
     if not data.is_image:

@@ -30,6 +30,7 @@ SCATTERED = 2_500
 LATENT_SEED = 0
 """Every tick's picture is drawn from the same latent points."""
 MILLISECONDS = 220
+FRAME = 360
 
 
 class Folder:
@@ -110,7 +111,7 @@ class Folder:
         label = make_label(self.path.name, plan.model, hashlib.sha256(weights).hexdigest(), LATENT_SEED)
         write_image(final_picture(plan, training), self.path / "contact.png", label)
         files = sorted((self.path / "samples").glob("*.png"))
-        frames = [Image.open(file).convert("RGB") for file in files]
+        frames = [_small(Image.open(file).convert("RGB")) for file in files]
         captions = [f"{int(file.stem):,} images shown" for file in files]
         frames, captions = frames + frames[-1:] * 6, captions + captions[-1:] * 6
         write_gif(animation(frames, captions), self.path / "training.gif", label, MILLISECONDS)
@@ -139,11 +140,11 @@ def tick_picture(plan: Plan, training: Training) -> Image.Image:
     """A grid of samples, a column a class where there are classes; a scatter plot for 2-D vectors."""
     data = plan.data
     if not data.is_image:
-        return _scattered(data, draw(plan, training, SCATTERED, None).nan_to_num())
+        return _scattered(data, draw(plan, training, SCATTERED, None))
     count = len(data.classes) if takes_labels(plan) else 0
     columns = min(count, COLUMNS) or COLUMNS
     label = torch.arange(columns).repeat(ROWS) if count else None
-    return grid(data.to_items(draw(plan, training, ROWS * columns, label)), columns)
+    return grid(data.to_items(_visible(draw(plan, training, ROWS * columns, label))), columns)
 
 
 def final_picture(plan: Plan, training: Training) -> Image.Image:
@@ -152,9 +153,22 @@ def final_picture(plan: Plan, training: Training) -> Image.Image:
     if not data.is_image or not takes_labels(plan):
         return tick_picture(plan, training)
     count = min(len(data.classes), 20)
-    items = data.to_items(draw(plan, training, count * 12, torch.arange(count).repeat_interleave(12), seed=1))
+    label = torch.arange(count).repeat_interleave(12)
+    items = data.to_items(_visible(draw(plan, training, count * 12, label, seed=1)))
     rows = np.split(items, count)
     return contact_sheet(rows, [str(name) for name in data.classes[:count]])
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    """At most FRAME pixels wide: thirty frames are to stay a file that can be sent."""
+    if picture.width <= FRAME:
+        return picture
+    return picture.resize((FRAME, round(picture.height * FRAME / picture.width)), Image.Resampling.LANCZOS)
+
+
+def _visible(images: Tensor) -> Tensor:
+    """Numbers that are not finite have no colour: a diverged generator's picture shows them black."""
+    return images.nan_to_num(-1.0, 1.0, -1.0)
 
 
 def _scattered(data: Data, vectors: Tensor) -> Image.Image:

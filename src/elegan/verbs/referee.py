@@ -1,5 +1,6 @@
 """The referee during training: a look at every tick, from features that it learnt by itself."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ class Referee:
         self.history: list[dict[str, Any]] = []
         self.is_best = False
 
-    @property
+    @cached_property
     def features(self) -> Embedder:
         """The referee's features: read from the run folder, or learnt and kept there."""
         return run_features(self.folder, self.plan.data)

@@ -20,10 +20,28 @@ from elegan.data import Data, open_data
 from elegan.errors import UserError, nearest
 from elegan.files import write_atomically
 from elegan.game import Game, Random, Spec
-from elegan.provenance import Label
+from elegan.pictures import to_image
+from elegan.provenance import Label, LabelledImage
 from elegan.training.precision import Precision, choose
 
 SAMPLE_BATCH = 256
+
+
+class Samples(Tensor):
+    """What a generator drew: a tensor that can be saved honestly.  Computing with it gives plain tensors."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
+    provenance: Label
+
+    def images(self) -> list[LabelledImage]:
+        """The samples [n, C, H, W] as pictures that are labelled when they are saved."""
+        return [LabelledImage.of(to_image(pixels), self.provenance) for pixels in to_pixels(self)]
+
+
+def to_pixels(images: Tensor) -> np.ndarray:
+    """Images [n, C, H, W] in [-1, 1] as uint8 [n, H, W, C]: clipped and rounded as the data were."""
+    pixels = images.add(1).mul(127.5).clamp(0, 255).round().to(torch.uint8)
+    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 @dataclass
@@ -82,13 +100,15 @@ class Run:
         """Samples are drawn in float32, so that every machine draws nearly the same."""
         return choose("float32")
 
-    def sample(self, n: int = 64, *, label: int | str | None = None, seed: int = 0) -> Tensor:
+    def sample(self, n: int = 64, *, label: int | str | None = None, seed: int = 0) -> Samples:
         """n samples as a tensor [n, C, H, W] in about [-1, 1], or [n, D] vectors in the data's own units.
 
         ``label`` is a class's name or number, or "all" for equal shares in order; without one, labels are
-        drawn at random.  The same seed gives the same samples.
+        drawn at random.  The same seed gives the same samples.  ``.images()`` turns them into pictures.
         """
-        return self.sample_with_labels(n, label=label, seed=seed)[0]
+        samples = self.sample_with_labels(n, label=label, seed=seed)[0].as_subclass(Samples)
+        samples.provenance = self.label_for(seed)
+        return samples
 
     @torch.no_grad()
     def sample_with_labels(
@@ -97,6 +117,8 @@ class Run:
         """The samples and the labels that were asked for (int64 [n]; None where the model takes none)."""
         if n < 1:
             raise UserError(f"--n is {n}; it must be 1 or more.")
+        if seed < 0:
+            raise UserError(f"--seed is {seed}; it must be 0 or more.")
         random = Random((seed, 1), self.precision.device)
         labels = self.labels(n, label, random)
         parts = []
@@ -120,11 +142,8 @@ class Run:
         return float(_read_json(self.path / "generator.json")["scale"])
 
     def to_items(self, samples: Tensor) -> np.ndarray:
-        """uint8 [n, H, W, C]: clipped and rounded as the data were; vectors stay float32 [n, D]."""
-        if samples.dim() != 4:
-            return samples.numpy()
-        pixels = samples.add(1).mul(127.5).clamp(0, 255).round().to(torch.uint8)
-        return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+        """What is written to files and judged: uint8 [n, H, W, C]; vectors stay float32 [n, D]."""
+        return to_pixels(samples) if samples.dim() == 4 else samples.numpy()
 
     def labels(self, n: int, label: int | str | None, random: Random) -> Tensor | None:
         """The labels [n] for a wish; raises UserError for a class that there isn't."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from elegan.errors import UserError
+from elegan.training.allocator import keep_pages
 from elegan.training.checkpoint import load_newest, save_checkpoint
 from elegan.training.loop import Tick, Training
 from elegan.verbs.folder import Folder
@@ -65,6 +66,11 @@ def train(
         return load_run(out)
     _conduct(plan, record, folder, display, referee)
     return load_run(out)
+
+
+def prepare_process() -> None:
+    """Settings for a process that does nothing but train; the command line calls this, a library must not."""
+    keep_pages()
 
 
 def _start_or_match(plan: Plan, folder: Folder, display: Display) -> dict[str, Any]:

@@ -1,0 +1,273 @@
+"""What the referee says of generators whose sickness is known."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from elegan.errors import UserError
+from elegan.evaluation.features import Coordinates, train_features
+from elegan.evaluation.judge import Real, judge, quick_look
+from elegan.evaluation.modes import Mixture
+from elegan.evaluation.verdict import ORDER, at_most, decide
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Real digits in three parts, fresh ones that stand for a perfect generator's, and features."""
+    torch.set_num_threads(1)
+    data = load_digits()
+    images, labels = (data.images * 255 / 16).round().astype(np.uint8)[..., None], data.target.astype(np.int64)
+    train, validation, test, fresh = np.split(np.random.default_rng(0).permutation(len(images)), [797, 1097, 1397])
+    rows = (train, validation, test)
+    real = Real(
+        *(images[part] for part in rows),
+        *(labels[part] for part in rows),
+        classes=tuple(f"digit {c}" for c in range(10)),
+    )
+    return real, images[fresh], labels[fresh], train_features(real.train, real.train_labels)
+
+
+def verdict_of(digits, samples, requested=None, **kwargs):
+    real, _, _, features = digits
+    report = judge(samples, real, features=features, requested=requested, **kwargs)
+    json.dumps(report, allow_nan=False)
+    return decide(report)
+
+
+def codes(verdict):
+    return [finding["code"] for finding in verdict["findings"]]
+
+
+def test_fresh_real_data_are_indistinguishable_and_have_no_sickness(digits):
+    _, fresh, labels, _ = digits
+    verdict = verdict_of(digits, fresh, labels)
+    assert verdict["verdict"] == "INDISTINGUISHABLE"
+    assert set(codes(verdict)) == {"INDISTINGUISHABLE"}
+    assert "as far as 400 samples can tell: KID" in verdict["sentence"]["en"]
+    assert "표본 400개로 알 수 있는 한 실제 데이터와 구별되지 않습니다" in verdict["sentence"]["ko"]
+
+
+def test_a_replay_of_the_training_data_is_overfit(digits):
+    real, *_ = digits
+    verdict = verdict_of(digits, real.train[:400])
+    assert verdict["verdict"] == "OVERFIT"
+    assert verdict["findings"][0]["figure"] == 1
+
+
+def test_one_copy_in_twenty_is_overfit(digits):
+    real, fresh, *_ = digits
+    assert verdict_of(digits, np.concatenate([fresh[:380], real.train[:20]]))["verdict"] == "OVERFIT"
+
+
+def test_one_image_repeated_is_collapsed(digits):
+    _, fresh, *_ = digits
+    assert verdict_of(digits, np.repeat(fresh[:1], 300, axis=0))["verdict"] == "COLLAPSED"
+
+
+def test_one_image_of_each_class_repeated_is_collapsed_too(digits):
+    _, fresh, labels, _ = digits
+    ten = np.concatenate([np.repeat(fresh[labels == c][:1], 40, axis=0) for c in range(10)])
+    assert verdict_of(digits, ten)["verdict"] == "COLLAPSED"
+
+
+@pytest.mark.parametrize("removed", [1, 8])
+def test_a_class_left_out_is_named(digits, removed):
+    _, fresh, labels, _ = digits
+    verdict = verdict_of(digits, fresh[labels != removed])
+    assert verdict["verdict"] == "MISSING_MODE"
+    assert verdict["findings"][0]["names"] == [f"digit {removed}"]
+    assert f"digit {removed}: share" in verdict["sentence"]["en"]
+
+
+def test_noise_is_of_low_quality_and_not_collapsed(digits):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 1)).astype(np.uint8)
+    assert verdict_of(digits, noise)["verdict"] == "LOW_QUALITY"
+
+
+def test_the_wrong_classes_are_of_low_quality_by_both_classifiers(digits):
+    _, fresh, labels, _ = digits
+    verdict = verdict_of(digits, fresh, np.random.default_rng(0).permutation(labels))
+    assert verdict["verdict"] == "LOW_QUALITY"
+    assert "not of the classes that were asked for" in verdict["sentence"]["en"]
+
+
+def test_noisy_images_of_the_right_classes_leave_the_budget_verdict(digits):
+    _, fresh, labels, _ = digits
+    noisy = np.clip(fresh + np.random.default_rng(0).normal(0, 30, fresh.shape), 0, 255).astype(np.uint8)
+    verdict = verdict_of(digits, noisy, labels)
+    assert verdict["verdict"] == "BUDGET"
+    assert "still distinguishable" in verdict["sentence"]["en"]
+
+
+def test_twenty_samples_are_too_few_to_tell(digits):
+    _, fresh, *_ = digits
+    verdict = verdict_of(digits, fresh[:20])
+    assert verdict["verdict"] == "CANNOT_TELL"
+    assert "there are 20 samples" in verdict["sentence"]["en"]
+    assert codes(verdict) == ["CANNOT_TELL"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_hardly_any_samples_give_a_verdict_and_no_crash(digits, n):
+    assert verdict_of(digits, digits[1][:n], digits[2][:n])["verdict"] == "CANNOT_TELL"
+
+
+def test_a_sample_that_is_not_finite_is_divergence(digits):
+    _, fresh, *_ = digits
+    raw = (fresh.transpose(0, 3, 1, 2) / 127.5 - 1).astype(np.float32)
+    raw[3, 0, 0, 0] = np.nan
+    verdict = verdict_of(digits, fresh, raw=raw)
+    assert verdict["verdict"] == "DIVERGED"
+    assert verdict["findings"][0]["figure"] == pytest.approx(1 / 400)
+
+
+def test_a_run_that_diverged_is_told_before_all_else(digits):
+    real, fresh, _, features = digits
+    verdict = decide(judge(fresh[:20], real, features=features), diverged=True)
+    assert verdict["verdict"] == "DIVERGED"
+    assert codes(verdict) == ["DIVERGED", "CANNOT_TELL"]
+    assert verdict["sentence"]["en"] == "Diverged: training produced numbers that are not finite."
+
+
+def test_collapse_is_told_before_a_missing_class(digits):
+    _, fresh, *_ = digits
+    found = codes(verdict_of(digits, np.repeat(fresh[:1], 300, axis=0)))
+    assert "MISSING_MODE" in found
+    assert found == sorted(found, key=ORDER.index)
+
+
+def test_every_figure_has_its_interval_null_and_n(digits):
+    real, fresh, labels, features = digits
+    report = judge(fresh, real, features=features, requested=labels)
+
+    def figures(value):
+        if isinstance(value, dict):
+            if "value" in value:
+                yield value
+            for entry in value.values():
+                yield from figures(entry)
+        elif isinstance(value, list):
+            for entry in value:
+                yield from figures(entry)
+
+    found = list(figures(report))
+    assert len(found) > 30
+    for figure in found:
+        assert set(figure) == {"value", "interval", "null", "null_interval", "n", "features"}
+        assert isinstance(figure["null"], float)
+    assert report["fidelity"]["kernel_distance"]["features"] == features.name
+
+
+def test_without_labelled_features_a_second_classifier_recognises(digits):
+    real, fresh, labels, _ = digits
+    features = train_features(real.train[:300])
+    report = judge(fresh, real, features=features, requested=labels)
+    assert report["classes"]["agreement"]["features"] == "svm-pixels"
+    assert report["classes"]["agreement"]["value"] > 0.9
+
+
+def test_samples_of_another_shape_or_with_too_few_labels_are_refused(digits):
+    real, fresh, labels, features = digits
+    with pytest.raises(UserError, match=r"shape \[16, 16, 1\] and the real data \[8, 8, 1\]"):
+        judge(np.zeros((5, 16, 16, 1), np.uint8), real, features=features)
+    with pytest.raises(UserError, match="3 labels were asked for and 400 samples given"):
+        judge(fresh, real, features=features, requested=labels[:3])
+
+
+def test_judging_twice_gives_the_same_report(digits):
+    real, fresh, labels, features = digits
+    first, again = (judge(fresh[:120], real, features=features, requested=labels[:120], seed=5) for _ in range(2))
+    assert first == again
+
+
+RING = np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=1)
+
+
+def ring(n, seed, modes=8, sigma=0.02):
+    random = np.random.default_rng(seed)
+    return (RING[random.integers(modes, size=n)] + random.normal(0, sigma, (n, 2))).astype(np.float32)
+
+
+def verdict_of_ring(samples):
+    real = Real(ring(1000, 0), ring(500, 1), ring(500, 2), mixture=Mixture(RING, 0.02))
+    report = judge(samples, real, features=Coordinates(2, 0.7))
+    json.dumps(report, allow_nan=False)
+    return report, decide(report)
+
+
+def test_fresh_vectors_are_indistinguishable():
+    report, verdict = verdict_of_ring(ring(1000, 3))
+    assert verdict["verdict"] == "INDISTINGUISHABLE"
+    assert report["modes"]["found"]["value"] == 8
+
+
+def test_a_missing_mode_is_named_with_its_place():
+    report, verdict = verdict_of_ring(ring(1000, 3, modes=7))
+    assert verdict["verdict"] == "MISSING_MODE"
+    assert verdict["findings"][0]["names"] == report["modes"]["missing"] == ["7 at (0.707, -0.707)"]
+
+
+def test_a_mode_at_a_third_of_its_fair_share_is_scarce_and_not_missing():
+    shares = np.array([138, 138, 138, 138, 137, 137, 137, 37])
+    samples = np.repeat(RING, shares, axis=0) + np.random.default_rng(3).normal(0, 0.02, (1000, 2))
+    _, verdict = verdict_of_ring(samples.astype(np.float32))
+    assert verdict["verdict"] == "SCARCE_MODE"
+    assert verdict["findings"][0]["names"] == ["7 at (0.707, -0.707)"]
+    assert "MISSING_MODE" not in codes(verdict)
+
+
+def test_vectors_spread_over_the_plane_are_of_low_quality():
+    noise = np.random.default_rng(0).uniform(-1.5, 1.5, (1000, 2)).astype(np.float32)
+    report, verdict = verdict_of_ring(noise)
+    assert verdict["verdict"] == "LOW_QUALITY"
+    assert report["modes"]["found"]["value"] == 0
+
+
+def test_vectors_that_are_not_finite_are_divergence():
+    samples = ring(1000, 3)
+    samples[0, 0] = np.inf
+    assert verdict_of_ring(samples)[1]["verdict"] == "DIVERGED"
+
+
+def test_the_binomial_tail_is_exact():
+    assert at_most(0, 10, 0.1) == pytest.approx(0.9**10)
+    assert at_most(10, 10, 0.3) == pytest.approx(1)
+    assert at_most(3, 10, 0.0) == 1
+
+
+def noisy(fresh, share):
+    noise = np.random.default_rng(1).integers(0, 256, fresh.shape)
+    return ((1 - share) * fresh + share * noise).astype(np.uint8)
+
+
+def test_looks_say_whether_training_still_helps(digits):
+    real, fresh, _, features = digits
+    looks = []
+    for share in (0.9, 0.6, 0.6, 0.9, 0.0):
+        looks.append(quick_look(noisy(fresh, share), real.validation, features, history=looks))
+    assert [look["trend"] for look in looks] == ["first", "improving", "level", "worse", "near"]
+    assert "still improving" in looks[1]["word"]
+    assert looks[0]["word"].startswith("KID ")
+    assert looks[-1]["coverage"]["value"] > 0.9
+    json.dumps(looks, allow_nan=False)
+
+
+def test_the_last_look_changes_the_advice_of_a_spent_budget(digits):
+    real, fresh, _, features = digits
+    report = judge(noisy(fresh, 0.15), real, features=features)
+    advice = {
+        trend: decide(report, looks=[{"trend": trend}])["findings"][0]["advice"] for trend in ("improving", "level")
+    }
+    assert "still improving" in advice["improving"]
+    assert "had stopped improving" in advice["level"]
+
+
+def test_a_look_at_vectors_counts_modes_and_one_at_few_items_says_so():
+    look = quick_look(ring(500, 3, modes=6), ring(500, 1), Coordinates(2, 0.7), mixture=Mixture(RING, 0.02))
+    assert look["modes"] == 6
+    assert quick_look(ring(5, 3), ring(5, 1), Coordinates(2))["word"] == "too few items to look at"
+    broken = np.full((20, 2), np.nan, np.float32)
+    assert quick_look(broken, ring(50, 1), Coordinates(2))["word"] == "samples that are not finite"
