@@ -39,7 +39,9 @@ lint: $(TOOLS)
 	$(BIN)/mypy
 
 docs: install
-	$(BIN)/python docs/make.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -W -q docs docs/_build
+	@echo "Open docs/_build/index.html"
 
 bench: install
 	$(BIN)/python benchmarks/digits_on_demand.py

@@ -210,6 +210,22 @@ def test_a_seed_gives_the_same_samples_again(finished):
     assert gan.sample(16, label=8, seed=0).shape == (16, 1, 8, 8)
 
 
+@pytest.mark.parametrize("name", ["eight.png", "eight.jpg", "eight.webp", "eight.gif"])
+def test_a_picture_from_python_is_labelled_when_it_is_saved(finished, tmp_path, name):
+    gan = elegan.load(str(finished))
+    picture = gan.sample(2, label=8, seed=5).images()[0]
+    picture.save(tmp_path / name)
+    label = read_label(tmp_path / name)
+    assert label.seed == 5
+    assert label.weights_sha256 == gan.weights_sha256
+
+
+def test_samples_compute_as_plain_tensors(finished):
+    samples = elegan.load(str(finished)).sample(2, label=8)
+    assert type(samples + 1) is torch.Tensor
+    assert (samples + 1).mean().isfinite()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -118,17 +118,17 @@ class Random:
         return whole[self.ranks.rank * n : (self.ranks.rank + 1) * n]
 
     def normal(self, n: int, *shape: int) -> Tensor:
-        """Standard normal numbers [n, *shape]."""
+        """Standard normal numbers, ``[n, *shape]``."""
         rows = n * self.ranks.size
         return self._rows(torch.randn(rows, *shape, generator=self.generator, device=self.device), n)
 
     def uniform(self, n: int, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1), [n, *shape]."""
+        """Uniform numbers in [0, 1), ``[n, *shape]``."""
         rows = n * self.ranks.size
         return self._rows(torch.rand(rows, *shape, generator=self.generator, device=self.device), n)
 
     def integers(self, high: int, n: int, *shape: int) -> Tensor:
-        """Whole numbers in [0, high), int64 [n, *shape]."""
+        """Whole numbers in [0, high), int64 ``[n, *shape]``."""
         rows = n * self.ranks.size
         return self._rows(torch.randint(high, (rows, *shape), generator=self.generator, device=self.device), n)
 
@@ -259,7 +259,7 @@ class Game(nn.Module):
         return min(self.config.ema, self.config.ema_ramp * progress.images)
 
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
-        """Generate [n, *spec.real]; ``condition`` holds what is asked for, "label" int64 [n] say."""
+        """Generate ``[n, *spec.real]``; ``condition`` holds what is asked for, "label" int64 [n] say."""
         raise NotImplementedError
 
     def scores(self, batch: Batch) -> Tensor:

@@ -60,7 +60,8 @@ def share(count: int, n: int, null: float = nan) -> Estimate:
     spread = z * z / n
     centre = (p + spread / 2) / (1 + spread)
     half = z / (1 + spread) * sqrt(p * (1 - p) / n + spread / (4 * n))
-    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half), n, null)
+    low, high = (0.0 if count == 0 else centre - half), (1.0 if count == n else centre + half)
+    return Estimate(p, low, high, n, null)
 
 
 def half_sample_deviation(

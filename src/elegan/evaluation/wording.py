@@ -78,11 +78,11 @@ ADVICE = {
     "OVERFIT": "Use more data or more augmentation, or go back to a checkpoint from before the copying.",
     "SCARCE_MODE": "Train longer; if it stays, raise the gradient penalty or balance the data.",
     "INDISTINGUISHABLE": "More samples and more held-out data would make the test sharper.",
-    "BUDGET": "Give it a larger budget; the same command goes on from where it stopped.",
+    "BUDGET": "Give it a larger budget, in a new run folder.",
 }
 
 BUDGET_ADVICE = {
-    "improving": "It was still improving at the last look: give it a larger budget.",
+    "improving": "It was still improving at the last look: give it a larger budget, in a new run folder.",
     "level": "It had stopped improving: try another gradient penalty, a larger network or more data.",
     "worse": "It had grown worse: go back to the best checkpoint, and lower the learning rate.",
 }

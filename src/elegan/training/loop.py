@@ -158,7 +158,8 @@ class Training:
 
     def _add(self, name: str, value: Tensor) -> None:
         """Keep a running sum and count on the device; only a tick waits for it."""
-        row = torch.stack([value.double(), torch.ones_like(value, dtype=torch.float64)])
+        wide = torch.float32 if value.device.type == "mps" else torch.float64  # MPS has no float64
+        row = torch.stack([value.to(wide), torch.ones_like(value, dtype=wide)])
         self._sums[name] = self._sums[name] + row if name in self._sums else row
 
     def _tick(self) -> Tick:
