@@ -66,7 +66,7 @@ class R3GAN(Game):
                        ema_ramp=1.0, augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
         # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
         "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
-                        gamma_end=0.03, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+                        gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
     }  # fmt: skip
 
     def __init__(self, config: R3GANConfig, spec: Spec) -> None:
