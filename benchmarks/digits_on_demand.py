@@ -1,13 +1,15 @@
-"""Gates 1 and 2: digits on demand, judged by a classifier and by measures that the referee doesn't share.
+"""Digits on demand, judged by a classifier and by measures that the referee doesn't share.
 
     python benchmarks/digits_on_demand.py [--run RUN] [--minutes 4] [--seed 0]
 
 Trains the demo's command (or takes a finished run of it), asks for 100 samples of each digit, and prints
-each figure beside its bar.  The classifier is a support vector machine fitted on the training split.
+each figure beside its bar; the exit status is 1 when one is missed.  The classifier is a support vector
+machine fitted on the training split.
 """
 
 import argparse
 import json
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,9 +22,12 @@ from elegan.evaluation.features import train_features
 
 EACH = 100
 NEIGHBOURS = 5
+FEATURES_SEED = 1
+"""Not the referee's, so that these features are others than those that chose the best weights."""
 
 
-def main() -> None:
+def main() -> int:
+    """1 where a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", help="judge this finished run instead of training one")
     parser.add_argument("--minutes", type=float)
@@ -35,10 +40,13 @@ def main() -> None:
         run = elegan.train("cgan", data="digits", out=str(out), minutes=asked.minutes, seed=asked.seed, quiet=True)
     seconds = json.loads((run.path / "log.jsonl").read_text().splitlines()[-1])["seconds"]
     figures = judge(run) | {"training seconds": (seconds, "<=", 300.0)}
+    missed = 0
     for name, (value, sign, bar) in figures.items():
         met = value >= bar if sign == ">=" else value <= bar
+        missed += not met
         print(f"{name:44} {value:8.3f}  {sign} {bar:g}  {'met' if met else 'MISSED'}")
     print(json.dumps({name: round(value, 4) for name, (value, _, _) in figures.items()}))
+    return int(missed > 0)
 
 
 def judge(run: elegan.Run) -> dict[str, tuple[float, str, float]]:
@@ -63,16 +71,21 @@ def agreement(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tup
 
 
 def variety(data: Data, fakes: np.ndarray, asked: np.ndarray) -> dict[str, tuple[float, str, float]]:
-    """Coverage of held-out digits and spread within a digit, in the features of a frozen network."""
-    train, train_labels = data.part("train")
-    held, held_labels = held_out(data)
-    features = train_features(train, train_labels, held_out=(held, held_labels))
-    chosen = np.random.default_rng(0).permutation(len(fakes))[: len(held)]
-    ours, theirs, null = (features.embed(images) for images in (fakes[chosen], held, train[: len(held)]))
-    every = features.embed(fakes)
-    spreads = [spread(every[asked == c]) / spread(theirs[held_labels == c]) for c in range(10)]
+    """Coverage of test digits and spread within a digit, in the features of a frozen network.
+
+    Coverage by fakes over coverage by as many validation digits; spread over that of all held-out digits.
+    """
+    features = train_features(*data.part("train"), seed=FEATURES_SEED)
+    validation, test, every = (
+        features.embed(images) for images in (data.part("validation")[0], data.part("test")[0], fakes)
+    )
+    held, held_labels = np.concatenate([validation, test]), held_out(data)[1]
+    equal = min(len(validation), len(test), len(every))
+    chosen = np.random.default_rng(0).permutation(len(every))[:equal]
+    ours, null = (coverage(rows, test[:equal]) for rows in (every[chosen], validation[:equal]))
+    spreads = [spread(every[asked == c]) / spread(held[held_labels == c]) for c in range(10)]
     return {
-        "coverage / real-against-real": (coverage(ours, theirs) / coverage(null, theirs), ">=", 0.85),
+        "coverage / real-against-real": (ours / null, ">=", 0.85),
         "spread within a digit / real": (float(np.mean(spreads)), ">=", 0.85),
     }
 
@@ -118,4 +131,4 @@ def flat(images: np.ndarray) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

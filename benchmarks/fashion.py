@@ -1,4 +1,4 @@
-"""Gate 4: class-conditional r3gan on Fashion-MNIST at 32x32 for 10 minutes of a CPU.
+"""KID, FD, coverage and conditioning of a class-conditional r3gan on Fashion-MNIST at 32x32 for 10 minutes of a CPU.
 
     python benchmarks/fashion.py DATA [--minutes 10] [--model r3gan] [--seed 0] [--out RUN]
 

@@ -1,6 +1,8 @@
-"""Gate 6: kill -9 at random moments; the same command goes on, and the weights are those of a run left alone.
+"""kill -9 at random moments; the same command goes on, and the weights are those of a run left alone.
 
-python benchmarks/kill_and_resume.py [--kills 20]
+    python benchmarks/kill_and_resume.py [--kills 20]
+
+The exit status is 1 when a run ends with other weights.
 """
 
 import argparse
@@ -30,7 +32,8 @@ def elegan(out: Path) -> list[str]:
     return [sys.executable, "-m", "elegan", *COMMAND, "--out", str(out)]
 
 
-def main() -> None:
+def main() -> int:
+    """1 where a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=20)
     asked = parser.parse_args()
@@ -58,7 +61,8 @@ def main() -> None:
         same += equal * (kills - before)
         print(f"{kills - before} kills in one run, {'bit-identical' if equal else 'DIFFERENT'}", flush=True)
     print(f"{same} of {kills} kills resumed bit-identical")
+    return int(same < kills)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -257,7 +257,15 @@ def test_the_keyboard_stops_with_130(capsys, failing):
 def test_a_full_disk_is_one_sentence(capsys, failing):
     failing(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs/a.png"))
     assert main(["models"]) == 1
-    assert capsys.readouterr().err == "elegan models: the disk is full: runs/a.png.\n"
+    assert "the disk is full: runs/a.png" in capsys.readouterr().err
+
+
+def test_a_path_that_the_system_refuses_is_one_sentence(capsys, failing):
+    failing(OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), "runs/aaa"))
+    assert main(["models"]) == 2
+    assert capsys.readouterr().err == (
+        "elegan models: runs/aaa can't be used: file name too long; give another path or mend this one.\n"
+    )
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError(errno.EIO, "broken")])

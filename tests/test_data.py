@@ -8,6 +8,7 @@ import json
 import struct
 import tarfile
 import zipfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from PIL import Image
 from elegan.data import open_data
 from elegan.data.found import is_hidden
 from elegan.data.images import Unreadable, decode, measure
-from elegan.data.sizes import default_shape, parse_size
+from elegan.data.sizes import default_shape, memory_bytes, parse_size, refuse_too_large
 from elegan.data.split import make_split
 from elegan.errors import UserError
 from elegan.game import Ranks
@@ -67,7 +68,6 @@ def test_digits_at_8_are_the_originals():
     assert np.array_equal(data.labels, load_digits().target)
     assert data.classes == tuple("0123456789")
     assert "CC BY 4.0" in data.licence
-    assert not data.flips
 
 
 def test_digits_are_shown_at_16_by_default_and_it_is_said():
@@ -199,6 +199,22 @@ def test_a_folder_and_its_archives_have_one_fingerprint(tmp_path):
     assert {data.classes for data in opened} == {("cat", "dog")}
 
 
+# Memory
+
+
+def test_images_may_fill_a_quarter_of_what_the_container_has(tmp_path, monkeypatch):
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr("elegan.data.sizes.LIMITS", (str(limit), str(tmp_path / "missing")))
+    machine = memory_bytes()
+    limit.write_text("max\n")
+    assert memory_bytes() == machine
+    limit.write_text("8000000\n")
+    assert memory_bytes() == 8_000_000
+    refuse_too_large((2000, 10, 100, 1))
+    with pytest.raises(UserError, match=r"more than a quarter of the 0\.0 GB"):
+        refuse_too_large((2001, 10, 100, 1))
+
+
 # The split
 
 
@@ -250,9 +266,9 @@ def test_an_epoch_shows_every_training_item_once():
     stream = data.stream(seed=0)
     size = len(data.split.train)
     first, second = stream.draw(size), stream.draw(size)
-    wanted = np.sort(data.items[data.split.train].reshape(size, -1), axis=0)
+    wanted = Counter(item.tobytes() for item in data.items[data.split.train])
     for epoch in (first, second):
-        assert np.array_equal(np.sort(data.to_items(epoch["real"]).reshape(size, -1), axis=0), wanted)
+        assert Counter(item.tobytes() for item in data.to_items(epoch["real"])) == wanted
     assert not torch.equal(first["real"], second["real"])
 
 
@@ -680,6 +696,14 @@ def test_an_idx_file_without_labels_is_unlabelled(tmp_path):
     path = write_idx(tmp_path, "train", 40, zipped=False)
     (tmp_path / "train-labels-idx1-ubyte").unlink()
     assert open_data(str(path)).labels is None
+
+
+def test_a_lone_idx_file_streams_without_a_warning(tmp_path):
+    path = write_idx(tmp_path, "train", 40, zipped=False)
+    (tmp_path / "train-labels-idx1-ubyte").unlink()
+    data = open_data(str(path))
+    assert data.items.flags.writeable
+    assert data.stream(seed=0).draw(8)["real"].shape == (8, 1, 8, 8)
 
 
 # The hub

@@ -88,6 +88,22 @@ def test_five_per_cent_of_copies_are_read_off_nearly_exactly():
     assert found.low > 0.03
 
 
+def test_a_replay_is_near_even_where_reals_repeat_training_items():
+    space = parts(normal(1, 6, 0))
+    reals = [np.concatenate([space.train[:20], part[20:]]) for part in (space.validation, space.test)]  # 4 % repeat
+    found = near_share(nearness(Space(space.train[:500], space.train, *reals)))
+    assert found.value == 1
+    fresh = near_share(nearness(Space(normal(500, 6, 0), space.train, *reals)))
+    assert fresh.value < 0.03
+    assert 0.04 <= fresh.null < 0.07
+
+
+def test_where_all_reals_repeat_training_items_only_copies_are_near():
+    train = parts(normal(1, 6, 0)).train
+    samples = np.concatenate([train[:30], normal(70, 6, 0)])
+    assert near_share(nearness(Space(samples, train, train[:200], train[200:400]))).value == 0.3
+
+
 def test_near_in_both_spaces_asks_for_both():
     space = nearness(parts(np.concatenate([normal(90, 6, 0), parts(normal(1, 6, 0)).train[:10]])))
     away = nearness(parts(normal(100, 6, 0)))
@@ -170,6 +186,16 @@ def test_fresh_reals_are_diverse_and_have_few_twins():
     diversity = health.diversity(samples, reals, more)
     assert diversity.low < 1 < diversity.high
     assert health.repeated(samples, reals, more).value < 0.05
+
+
+def test_ten_items_repeated_are_twins_even_where_reals_repeat():
+    ten = np.repeat(normal(10, 5, 9), 20, axis=0)
+    reals, more = (np.concatenate([rows[:190], rows[:10]]) for rows in (normal(200, 5, 0), normal(200, 5, 1)))
+    found = health.repeated(ten, reals, more)
+    assert found.value == 1
+    assert 0.1 <= found.null < 0.15
+    assert health.repeated(1000 + ten, reals, more).value == 1
+    assert health.repeated(normal(200, 5, 2), reals, more).value < 0.05
 
 
 def test_ten_items_repeated_are_diverse_and_all_twins_but_low_contrast_makes_none():

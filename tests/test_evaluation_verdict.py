@@ -62,6 +62,16 @@ def test_one_copy_in_twenty_is_overfit(digits):
     assert verdict_of(digits, np.concatenate([fresh[:380], real.train[:20]]))["verdict"] == "OVERFIT"
 
 
+def test_reals_that_repeat_each_other_hide_no_replay_and_make_none(digits):
+    real, fresh, _, features = digits
+    validation, test = (np.concatenate([real.train[:30], part[30:]]) for part in (real.validation, real.test))
+    repeating = Real(real.train, validation, test)  # a tenth of the reals repeat training items
+    some = np.concatenate([real.train[50:90], fresh[40:]])
+    verdicts = [decide(judge(samples, repeating, features=features)) for samples in (real.train[:400], some)]
+    assert verdicts[0]["verdict"] == "OVERFIT"
+    assert "OVERFIT" not in codes(verdicts[1])
+
+
 def test_one_image_repeated_is_collapsed(digits):
     _, fresh, *_ = digits
     assert verdict_of(digits, np.repeat(fresh[:1], 300, axis=0))["verdict"] == "COLLAPSED"

@@ -11,6 +11,7 @@ HOUSE = Path(elegan.__file__).parent
 DOORS = {
     "errors": set(),
     "files": set(),
+    "json_values": set(),
     "schedule": set(),
     "pictures": set(),
     "game": {"schedule"},
@@ -19,15 +20,15 @@ DOORS = {
     "augment": set(),
     "models": {"game", "networks", "losses", "augment", "schedule", "errors"},
     "training": {"game", "files"},
-    "evaluation": {"game", "networks", "pictures", "errors", "files"},
+    "evaluation": {"game", "networks", "pictures", "errors", "files", "json_values"},
     "latent": {"game", "networks", "pictures", "errors"},
     "data": {"game", "pictures", "errors", "files"},
     "provenance": {"game", "pictures", "errors", "files"},
     "verbs": {
-        "errors", "files", "schedule", "pictures", "game", "models", "training", "evaluation", "latent", "data",
-        "provenance", "elegan",
+        "errors", "files", "json_values", "schedule", "pictures", "game", "models", "training", "evaluation",
+        "latent", "data", "provenance", "elegan",
     },
-    "cli": {"verbs", "errors", "models", "game", "elegan"},
+    "cli": {"verbs", "errors", "json_values", "models", "game", "elegan"},
     "studio": {"verbs", "errors"},
 }  # fmt: skip
 TORCH_ALONE = {"losses", "networks", "augment"}

@@ -1,6 +1,7 @@
 """A run from the command line to the finished folder, its resumption, its samples, and the same from Python."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -95,9 +96,9 @@ def test_the_same_command_on_a_finished_run_changes_nothing(finished, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--lr", "0.01"], "config"),
-        (["--seed", "5"], "seed"),
-        (["--images", "3k"], "asked"),
+        (["--lr", "0.01"], "another configuration: lr was 0.0005 and now is 0.01"),
+        (["--seed", "5"], "another seed: it was 0 and now is 5"),
+        (["--images", "3k"], "another command: images was 2000 and now is 3000"),
     ],
 )
 def test_another_command_into_the_same_folder_is_refused(finished, words, said, capsys):
@@ -193,7 +194,7 @@ def test_samples_as_a_grid_as_arrays_and_as_files(finished, tmp_path):
     assert stored["images"].shape == (25, 8, 8, 1)
     assert stored["images"].dtype == np.uint8
     assert stored["labels"].tolist() == [7] * 25
-    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "00001.png", "00002.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "00001.png", "00002.png", "labels.csv"]
     assert read_label(folder / "00001.png").seed == 4
 
 
@@ -230,7 +231,7 @@ def test_samples_compute_as_plain_tensors(finished):
     ("words", "said"),
     [
         (["--label", "seven"], 'no class "seven"'),
-        (["--n", "0"], "--n is 0"),
+        (["--n", "0"], "n is 0"),
         (["--truncation", "0.7"], "truncation"),
         (["--out", "samples.tiff"], ".tiff"),
     ],
@@ -256,8 +257,6 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys):
 
 
 def test_evaluating_again_gives_the_same_verdict(finished, tmp_path):
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
     before = json.loads((copy / "report.json").read_text())["verdict"]
@@ -332,7 +331,97 @@ def test_a_changed_data_folder_is_noticed_on_resuming(tmp_path, capsys):
     (tmp_path / "run" / "README.md").unlink()
     Image.new("L", (8, 8)).save(folder / "000.png")
     assert main(command) == 2
-    assert "another data" in capsys.readouterr().err
+    assert "other data" in capsys.readouterr().err
+
+
+def damaged(finished, tmp_path, name, content):
+    copy = tmp_path / "damaged"
+    shutil.copytree(finished, copy)
+    (copy / name).write_bytes(content)
+    return copy
+
+
+@pytest.mark.parametrize("command", [["sample", "--out", "a.png"], ["evaluate"]])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("run.json", b""), ("run.json", b"{}"), ("run.json", b"[" * 100_000), ("generator.json", b"{}"),
+        ("generator.json", b"\xff"), ("generator.safetensors", b"scrap"), ("generator.safetensors", b""),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_is_said_in_a_sentence(finished, tmp_path, monkeypatch, capsys, command, name, content):
+    monkeypatch.chdir(tmp_path)
+    copy = damaged(finished, tmp_path, name, content)
+    assert main([command[0], str(copy), *command[1:]]) == 2
+    error = capsys.readouterr().err
+    assert name in error
+    assert len(error.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("report.json", b"{"), ("log.jsonl", b"\xff\n[1]\n{}\n"), ("checkpoints/features.safetensors", b"scrap")],
+)
+def test_what_evaluate_can_make_again_is_made_again(finished, tmp_path, name, content):
+    copy = damaged(finished, tmp_path, name, content)
+    assert main(["evaluate", str(copy)]) == 0
+    assert json.loads((copy / "report.json").read_text())["verdict"]
+
+
+def test_a_changed_byte_in_the_weights_is_noticed(finished, tmp_path, capsys):
+    content = bytearray((finished / "generator.safetensors").read_bytes())
+    content[-1] ^= 1
+    copy = damaged(finished, tmp_path, "generator.safetensors", bytes(content))
+    assert main(["sample", str(copy), "--out", str(tmp_path / "a.png")]) == 2
+    assert "changed since it was written" in capsys.readouterr().err
+
+
+def test_with_no_readable_checkpoint_the_run_is_not_started_again_in_silence(finished, tmp_path, capsys):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished, copy)
+    (copy / "README.md").unlink()
+    for path in (copy / "checkpoints").glob("[0-9]*.safetensors"):
+        path.write_bytes(b"scrap")
+    assert main([*COMMAND, "--out", str(copy)]) == 2
+    assert "No checkpoint" in capsys.readouterr().err
+
+
+def test_an_interrupted_first_moment_is_no_obstacle(tmp_path):
+    (tmp_path / "run" / ".run.json.123.tmp").parent.mkdir()
+    (tmp_path / "run" / ".run.json.123.tmp").write_text("{")
+    assert main([*COMMAND[:4], "--images", "64", *TINY, "--no-referee", "--out", str(tmp_path / "run")]) == 0
+
+
+def test_two_trainings_in_one_folder_are_refused(tmp_path, capsys):
+    from elegan.verbs.folder import Folder
+
+    command = [*COMMAND, "--out", str(tmp_path / "run")]
+    first = subprocess.Popen(elegan_command(*command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while first.poll() is None and not (tmp_path / "run" / "checkpoints" / "last.json").exists():
+        time.sleep(0.01)
+    assert Folder(tmp_path / "run").path.exists()
+    assert main(command) == 2
+    assert "Another training" in capsys.readouterr().err
+    first.kill()
+    first.communicate()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"latent": 0}, {"features": 0}, {"blocks": 0}, {"width": 0}, {"group": 7}, {"gamma": -1},
+        {"gamma": float("inf")}, {"lr": float("nan")}, {"hold": 2.0}, {"burn_in": 2.0},
+        {"beta2_start": 2.0}, {"widths": (16,)}, {"batch": 10**6},
+        {"seed": -1}, {"seed": 2**64}, {"images": 0}, {"images": "2k"}, {"minutes": float("inf")}, {"preset": "nope"},
+        {"size": 4}, {"gama": 1.0}, {"minutes": 1, "images": 5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_impossible_settings_are_one_sentence_and_write_nothing(tmp_path, settings):
+    with pytest.raises(elegan.UserError) as mistake:
+        elegan.train("r3gan", **{"data": "digits", "size": 8, "out": tmp_path / "run", "quiet": True, **settings})
+    assert len(str(mistake.value).splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.long

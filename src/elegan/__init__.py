@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from elegan.verbs.run import Run
     from elegan.verbs.run import load_run as load
     from elegan.verbs.sample import sample
-    from elegan.verbs.train import train
+    from elegan.verbs.train import Interrupted, train
 
 __version__ = "0.1.0"
 
 _DOORS = {
+    "Interrupted": ("elegan.verbs.train", "Interrupted"),
     "Run": ("elegan.verbs.run", "Run"),
     "Training": ("elegan.training.loop", "Training"),
     "UserError": ("elegan.errors", "UserError"),
@@ -33,6 +34,7 @@ _DOORS = {
 }
 
 __all__ = [
+    "Interrupted",
     "Run",
     "Training",
     "UserError",

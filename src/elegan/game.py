@@ -6,6 +6,7 @@ descends the sum of their means with respect to the submodules that the move tra
 about a paper reaches the loop.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -105,32 +106,30 @@ class Ranks:
 class Random:
     """Every random number of one move, from a generator seeded by (seed, step, move).
 
-    Each draw is made for the whole batch and sliced for this rank, so that two ranks equal one and a
-    resumed run equals an uninterrupted one.  ``n`` is the number of rows on this rank.
+    Each draw is made for the whole batch, on the processor, and this rank's slice of it goes to the device.  So
+    two ranks equal one, a resumed run equals an uninterrupted one, and every machine draws the same numbers.
+    ``n`` is the number of rows on this rank.
     """
 
     def __init__(self, key: Sequence[int], device: torch.device | str = "cpu", ranks: Ranks | None = None) -> None:
         self.ranks, self.device = ranks or Ranks(), torch.device(device)
         self.seed = int(np.random.SeedSequence(list(key)).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        self.generator = torch.Generator(self.device).manual_seed(self.seed)
+        self.generator = torch.Generator().manual_seed(self.seed)
 
     def _rows(self, whole: Tensor, n: int) -> Tensor:
-        return whole[self.ranks.rank * n : (self.ranks.rank + 1) * n]
+        return whole[self.ranks.rank * n : (self.ranks.rank + 1) * n].to(self.device, non_blocking=True)
 
     def normal(self, n: int, *shape: int) -> Tensor:
         """Standard normal numbers, ``[n, *shape]``."""
-        rows = n * self.ranks.size
-        return self._rows(torch.randn(rows, *shape, generator=self.generator, device=self.device), n)
+        return self._rows(torch.randn(n * self.ranks.size, *shape, generator=self.generator), n)
 
     def uniform(self, n: int, *shape: int) -> Tensor:
         """Uniform numbers in [0, 1), ``[n, *shape]``."""
-        rows = n * self.ranks.size
-        return self._rows(torch.rand(rows, *shape, generator=self.generator, device=self.device), n)
+        return self._rows(torch.rand(n * self.ranks.size, *shape, generator=self.generator), n)
 
     def integers(self, high: int, n: int, *shape: int) -> Tensor:
         """Whole numbers in [0, high), int64 ``[n, *shape]``."""
-        rows = n * self.ranks.size
-        return self._rows(torch.randint(high, (rows, *shape), generator=self.generator, device=self.device), n)
+        return self._rows(torch.randint(high, (n * self.ranks.size, *shape), generator=self.generator), n)
 
 
 class Batch(dict[str, Tensor]):
@@ -174,6 +173,8 @@ class Config:
     """The share of the learning rate that is left at the end."""
     hold: float = 0.0
     """The share of the budget before the learning rate begins to fall, along half a cosine."""
+    fall_until: float = 1.0
+    """The share of the budget at which the learning rate has fallen to its end."""
     warm_up: int = 3_200
     """Images over which the learning rate rises from 0."""
     beta1: float = 0.0
@@ -191,16 +192,23 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, int | float) and not isinstance(value, bool) and not value >= 0:
-                raise ValueError(f"{name} is {value}; it must be 0 or more.")
-        for name in ("batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be more than 0.")
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            least = 1 if isinstance(value, int) and name not in MAY_BE_0 else 0
+            if not least <= value < math.inf:
+                raise ValueError(f"{name} is {value}; it must be {least} or more, and finite.")
+        if not self.lr > 0:
+            raise ValueError(f"lr is {self.lr}; it must be more than 0.")
         for name in ("beta1", "beta2"):
             if not getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
-        if self.augment_share > 1:
-            raise ValueError(f"augment_share is {self.augment_share}; it must lie between 0 and 1.")
+        for name in ("augment_share", "hold", "fall_until"):
+            if getattr(self, name) > 1:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
+
+
+MAY_BE_0 = {"ema", "warm_up", "group", "maxout"}
+"""Whole numbers of a Config for which 0 means none; all others count something that must be there."""
 
 
 class Game(nn.Module):
@@ -216,6 +224,8 @@ class Game(nn.Module):
     """Published settings: name → fields of the Config that differ from the defaults."""
     low_precision: bool = True
     """Whether the networks gain from bf16 and channels_last; multilayer perceptrons don't."""
+    conditional: bool = False
+    """Whether ``sample`` takes a label."""
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()
@@ -251,7 +261,7 @@ class Game(nn.Module):
         """The optimiser's settings for submodule ``name`` at this moment."""
         config = self.config
         lr = config.lr * (config.lr_ratio if name == "discriminator" else 1.0)
-        lr *= hold_then_cosine(1.0, config.lr_end, progress.fraction, config.hold)
+        lr *= hold_then_cosine(1.0, config.lr_end, progress.fraction, config.hold, config.fall_until)
         return Adam(lr * warm_up(progress.images, config.warm_up), config.beta1, config.beta2)
 
     def half_life(self, progress: Progress) -> float:

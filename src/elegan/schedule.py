@@ -17,9 +17,9 @@ def log_cosine(start: float, end: float, t: float, until: float = 1.0) -> float:
     return math.exp(cosine(math.log(start), math.log(end), t, until))
 
 
-def hold_then_cosine(start: float, end: float, t: float, hold: float) -> float:
-    """``start`` until the share ``hold``, then along half a cosine to ``end`` at 1."""
-    return cosine(start, end, t - hold, 1.0 - hold) if t > hold else start
+def hold_then_cosine(start: float, end: float, t: float, hold: float, until: float = 1.0) -> float:
+    """``start`` until the share ``hold``, then along half a cosine to ``end`` at ``until``, constant after."""
+    return cosine(start, end, t - hold, until - hold) if t > hold else start
 
 
 def warm_up(images: int, over: int) -> float:

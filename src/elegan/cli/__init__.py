@@ -1,8 +1,10 @@
 """The command line: `elegan COMMAND …`.  A mistake is answered with one sentence and exit status 2."""
 
 import errno
+import io
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from elegan.cli.overview import HELP, choose, overview
@@ -13,6 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 when all that was asked was done, 2 for a mistake of the user."""
     words = list(sys.argv[1:] if argv is None else argv)
     name = "elegan"
+    _prepare_streams()
     try:
         if words[:1] == ["help"]:
             words = [*words[1:], "--help"]
@@ -34,10 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "a file"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _complain(name, f"the disk is full: {where} can't be written; make room and try again.", 1)
+        if error.filename is None:
             raise
-        return _complain(name, f"the disk is full: {error.filename or 'nothing more can be written'}.", 1)
+        reason = (error.strerror or str(error)).lower()
+        return _complain(name, f"{where} can't be used: {reason}; give another path or mend this one.", 2)
     return status
+
+
+def _prepare_streams() -> None:
+    """Other libraries' warnings aren't for a user of the command line; what a terminal can't show becomes a "?"."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _say(text: str) -> int:

@@ -37,7 +37,7 @@ class EvaluateOptions:
     run: Positional[str]
     """The run folder that train wrote."""
     n: Annotated[int | None, optional("N")] = None
-    """How many samples to judge; as many as the real data allow when not given."""
+    """How many samples to judge: 1,000 images or 2,500 vectors when not given."""
     seed: int = 0
     """The seed of the samples."""
     json: Flag = False
@@ -112,7 +112,9 @@ def data_check(words: Sequence[str]) -> int:
         show(table(found))
     finish(found, as_json=options.json)
     if not found["ok"]:
-        print(f"elegan data check: {found['problems'][0]}", file=sys.stderr)
+        more = f" (and {len(found['problems']) - 1} more)" if len(found["problems"]) > 1 else ""
+        first = str(found["problems"][0]).rstrip(".")
+        print(f"elegan data check: {options.path} can't be trained on as it is: {first}{more}.", file=sys.stderr)
     return 0 if found["ok"] else 2
 
 
@@ -131,7 +133,7 @@ def doctor(words: Sequence[str]) -> int:
 def finish(result: Mapping[str, Any], *, as_json: bool) -> int:
     """Print the JSON line, where it was asked for; the exit status of a command that did all it was asked."""
     if as_json:
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False), flush=True)
+        print(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False), flush=True)
     return 0
 
 

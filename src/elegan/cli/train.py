@@ -53,7 +53,6 @@ def train(words: Sequence[str]) -> int:
     game = find(name)
     options = parse(_options_for(game), words, prog="elegan train", description=_description(name, game))
     images = None if options.images is None else count(options.images, "--images")
-    from elegan.verbs.run import plain
     from elegan.verbs.train import Interrupted, prepare_process
     from elegan.verbs.train import train as conduct
 
@@ -68,7 +67,7 @@ def train(words: Sequence[str]) -> int:
         print(f"elegan train: {stop}", file=sys.stderr)
         return 130
     result = {"run": str(run.path), "model": name, "dry_run": options.dry_run, "report": run.report}
-    return finish(plain(result), as_json=options.json)
+    return finish(result, as_json=options.json)
 
 
 def _options_for(game: "type[Game]") -> Any:

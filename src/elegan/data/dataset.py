@@ -50,8 +50,6 @@ class Data:
     scale: float = 1.0
     """Vectors are stored raw; games see them divided by this.  1 for images."""
     modes: Modes | None = None
-    flips: bool = False
-    """Whether a mirrored item is as real as the item; never assumed (it isn't for writing)."""
     fingerprint: str = ""
     """SHA-256 of the items, labels and classes; computed when not given."""
 

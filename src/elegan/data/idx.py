@@ -90,7 +90,7 @@ def _read(path: Path, magic: int) -> np.ndarray:
     if len(content) != length:
         state = "cut short" if len(content) < length else "longer than its header says"
         raise UserError(f"{path} is {state} ({shape[0]:,} items announced); copy or download it again.")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()  # a copy may be written to, as torch asks
 
 
 def _shape(path: Path, header: bytes, magic: int) -> tuple[int, ...]:

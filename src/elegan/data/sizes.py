@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Sequence
 from math import prod
+from pathlib import Path
 from statistics import median
 
 from elegan.errors import UserError
@@ -11,6 +12,10 @@ from elegan.errors import UserError
 SMALLEST = 8
 LARGEST_DEFAULT = 64
 SLOW = 256
+SHARE_OF_MEMORY = 4
+"""Images may fill a quarter of memory: training and judging need the rest."""
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+"""Where Linux keeps the memory limit of a container: control groups version 2, and version 1."""
 Size = str | int | tuple[int, int] | None
 Shape = tuple[int, int]
 """Height and width."""
@@ -67,18 +72,23 @@ def own_shape(shape: Shape) -> tuple[Shape, str | None]:
 
 
 def refuse_too_large(shape: Sequence[int]) -> None:
-    """Raise UserError when 8-bit images [N, H, W, C] would not fit into half of the machine's memory."""
-    needed = prod(shape)
-    if needed > _memory() / 2:
+    """Raise UserError when 8-bit images [N, H, W, C] would not fit into a quarter of the memory there is."""
+    needed, memory = prod(shape), memory_bytes()
+    if memory is not None and needed > memory / SHARE_OF_MEMORY:
         sides = " x ".join(f"{side:,}" for side in shape)
         raise UserError(
-            f"Images of shape {sides} need {needed / 1e9:,.1f} GB of memory, more than half of what this "
-            "machine has; give a smaller size or fewer images."
+            f"Images of shape {sides} need {needed / 1e9:,.1f} GB of memory, more than a quarter of the "
+            f"{memory / 1e9:,.1f} GB that there are; give a smaller size or fewer images."
         )
 
 
-def _memory() -> float:
+def memory_bytes() -> int | None:
+    """The machine's memory, or the container's limit where that is less; None where neither can be read."""
     try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+        amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     except (AttributeError, ValueError, OSError):  # no such question on this system
-        return float("inf")
+        amounts = []
+    for limit in map(Path, LIMITS):
+        text = limit.read_text(encoding="ascii").strip() if limit.is_file() else ""
+        amounts += [int(text)] if text.isdigit() else []
+    return min(amounts, default=None)

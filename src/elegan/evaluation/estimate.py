@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import isfinite, nan, sqrt
+from math import nan, sqrt
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
+
+from elegan.json_values import as_json
 
 Figure = dict[str, object]
 """An estimate as JSON: value, interval, null, null_interval, n, features.  See :meth:`Estimate.figure`."""
@@ -36,20 +38,13 @@ class Estimate:
     def figure(self, features: str | None = None) -> Figure:
         """As JSON; NaN is the string "NaN" and the infinities "Infinity" and "-Infinity"."""
         return {
-            "value": number(self.value),
-            "interval": [number(self.low), number(self.high)],
-            "null": number(self.null),
-            "null_interval": [number(self.null_low), number(self.null_high)],
+            "value": as_json(self.value),
+            "interval": as_json([self.low, self.high]),
+            "null": as_json(self.null),
+            "null_interval": as_json([self.null_low, self.null_high]),
             "n": self.n,
             "features": features,
         }
-
-
-def number(value: float) -> float | str:
-    """A float that JSON can hold."""
-    if isfinite(value):
-        return float(value)
-    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
 
 
 def share(count: int, n: int, null: float = nan) -> Estimate:

@@ -114,10 +114,6 @@ class Features:
         """Such as features-64-1a2b3c4d: its dimension and the beginning of its hash."""
         return f"features-{self.dimension}-{self.hash[:8]}"
 
-    @property
-    def way(self) -> str:
-        return "supervised" if self.classes else "contrastive"
-
     def embed(self, items: Images) -> Vectors:
         """Feature vectors, float32 [n, d].
 
@@ -151,17 +147,17 @@ class Features:
             )
 
     def _run(self, items: np.ndarray, function: Callable[[Tensor], Tensor], width: int) -> np.ndarray:
-        parts = [np.zeros((0, width), np.float32)]
+        rows = np.empty((len(items), width), np.float32)
         with torch.inference_mode(), torch.autocast("cpu", enabled=False):
             for start in range(0, len(items), CHUNK):
-                parts.append(function(_to_tensor(items[start : start + CHUNK])).numpy())
-        return np.concatenate(parts)
+                rows[start : start + CHUNK] = function(_to_tensor(items[start : start + CHUNK])).numpy()
+        return rows
 
 
 class Coordinates:
     """The features of vectors: their coordinates, divided by one scale."""
 
-    classes, accuracy, way = 0, None, "coordinates"
+    classes, accuracy = 0, None
 
     def __init__(self, dimension: int, scale: float = 1.0) -> None:
         if not 0 < scale < float("inf"):
@@ -247,11 +243,12 @@ def as_pixels(items: Images | Vectors) -> Vectors:
     fit in memory.
     """
     if items.ndim == 2:
-        return items.astype(np.float32)
-    parts = [np.zeros((0, 1), np.float32)][: not len(items)]
+        return items.astype(np.float32, copy=False)
+    width = _reduced(np.zeros((1, *items.shape[1:]), np.uint8), PIXEL_SIDE).numel()
+    rows = np.empty((len(items), width), np.float32)
     for start in range(0, len(items), CHUNK):
-        parts.append(_reduced(items[start : start + CHUNK], PIXEL_SIDE).flatten(1).numpy())
-    return np.concatenate(parts)
+        rows[start : start + CHUNK] = _reduced(items[start : start + CHUNK], PIXEL_SIDE).flatten(1).numpy()
+    return rows
 
 
 def _rebuild(facts: dict[str, object], tensors: dict[str, Tensor]) -> Features | Coordinates:

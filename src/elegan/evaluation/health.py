@@ -6,6 +6,7 @@ from jaxtyping import Float
 from elegan.evaluation.conditioning import spread
 from elegan.evaluation.estimate import NORMAL_95, Estimate, share
 from elegan.evaluation.fidelity import distances
+from elegan.evaluation.memorisation import ROUNDING, near_threshold
 
 
 def not_finite(raw: Float[np.ndarray, "n ..."]) -> Estimate:
@@ -37,19 +38,20 @@ def repeated(
     """Share of samples with a near twin among the samples.
 
     The distance to the nearest other sample, over the mean distance between two, so that low contrast
-    alone makes no twins, is below the 1 % quantile of the same for reals.  The three must be
-    equally many, since nearest distances shrink with n.
+    alone makes no twins, is at most the 1 % quantile of the same for reals that have no equal.  The three
+    must be equally many, since nearest distances shrink with n.
     """
     if len(samples) < 2:
         return Estimate(np.nan, n=len(samples))
-    threshold = float(np.quantile(_loneliness(reals), 0.01))
-    null = float((_loneliness(more_reals) < threshold).mean())
-    return share(int((_loneliness(samples) < threshold).sum()), len(samples), null)
+    threshold = near_threshold(_loneliness(reals), ROUNDING)
+    null = float((_loneliness(more_reals) <= threshold).mean())
+    return share(int((_loneliness(samples) <= threshold).sum()), len(samples), null)
 
 
 def _loneliness(rows: np.ndarray) -> np.ndarray:
     """Distance to the nearest other row over the mean distance between two rows, [n]; 0 where all are equal."""
-    among = distances(rows, rows)
+    centred = rows - rows.mean(axis=0, dtype=np.float64)  # equal rows are 0 apart, up to rounding, wherever they lie
+    among = distances(centred, centred)
     np.fill_diagonal(among, 0)
     mean = among.sum() / (len(rows) * (len(rows) - 1))
     np.fill_diagonal(among, np.inf)

@@ -64,6 +64,7 @@ def judge(
     the most, as many samples as there are validation reals; the measures' own pages say what each is.
     Samples that are not all finite are measured no further.
     """
+    health_of_raw = _health_of_raw(samples, raw)
     report: dict[str, object] = {
         "features": {
             "name": features.name, "hash": features.hash, "dimension": features.dimension,
@@ -73,14 +74,14 @@ def judge(
             "samples": len(samples), "train": len(real.train),
             "validation": len(real.validation), "test": len(real.test),
         },
-        "health": _health_of_raw(samples, raw),
+        "health": health_of_raw,
     }  # fmt: skip
     _check(samples, requested, real)
     finite = all(np.isfinite(rows).all() for rows in (samples, raw) if rows is not None)
     if not finite or not all(len(part) for part in (samples, real.train, real.validation, real.test)):
         return report
     sides = _Sides.draw(samples, real, features, most, seed)
-    report["health"] = {**_health_of_raw(samples, raw), **sides.health()}
+    report["health"] = health_of_raw | sides.health()
     report["fidelity"] = sides.fidelity()
     report["memorisation"] = _memorisation(samples, real, features, seed)
     if real.mixture is not None:

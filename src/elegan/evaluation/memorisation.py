@@ -8,7 +8,9 @@ from jaxtyping import Float, Int
 from elegan.evaluation.estimate import Estimate, share
 
 NEAR = 0.01
-"""Samples count as near when nearer to a training item than this share of held-out reals are."""
+"""Samples count as near when as near to a training item as this share of the held-out reals that repeat none."""
+ROUNDING = 1e-5
+"""Items this near, in units of the data's spread, are equal up to rounding."""
 CHUNK = 256
 
 
@@ -43,7 +45,7 @@ class Nearness:
 def nearest(items: Float[np.ndarray, "n d"], references: Float[np.ndarray, "t d"]) -> Nearest:
     """The nearest reference of each item; found in float32, measured in float64."""
     references32 = references.astype(np.float32, copy=False)
-    squares = (references32 * references32).sum(axis=1)
+    squares = np.einsum("td,td->t", references32, references32)
     found = [
         (squares - 2 * items[start : start + CHUNK].astype(np.float32, copy=False) @ references32.T).argmin(axis=1)
         for start in range(0, len(items), CHUNK)
@@ -53,15 +55,27 @@ def nearest(items: Float[np.ndarray, "n d"], references: Float[np.ndarray, "t d"
     return Nearest(np.sqrt((gap * gap).sum(axis=1)), index)
 
 
-def nearness(space: Space) -> Nearness:
-    """Who lies nearer to the training split than the 1 % quantile of validation reals: samples, test reals.
+def near_threshold(distance: Float[np.ndarray, " n"], rounding: float) -> float:
+    """The 1 % quantile of distances above ``rounding``, or ``rounding`` where none is.
 
-    The excess of such samples over 1 % is close to the share that is copied.  The quantile comes from
-    validation reals and the null from test reals, so that the null is measured and not 1 % by design.
+    Distances of items that repeat another are 0, up to rounding; with them the quantile of data that hold
+    1 % of repeats would be 0, and near to nothing.
     """
-    threshold = float(np.quantile(nearest(space.validation, space.train).distance, NEAR))
+    apart = distance[distance > rounding]
+    return float(np.quantile(apart, NEAR)) if len(apart) else rounding
+
+
+def nearness(space: Space) -> Nearness:
+    """Who lies as near to the training split as the 1 % quantile of validation reals: samples, test reals.
+
+    The excess of such samples over the null is close to the share that is copied.  The quantile comes from
+    validation reals that repeat no training item and the null from all test reals, so that the null is
+    measured: about 1 %, and more where reals repeat each other.
+    """
+    rounding = ROUNDING * float(np.sqrt(space.validation.var(axis=0, dtype=np.float64).sum()))
+    threshold = near_threshold(nearest(space.validation, space.train).distance, rounding)
     samples, test = nearest(space.samples, space.train), nearest(space.test, space.train)
-    return Nearness(samples, samples.distance < threshold, test.distance < threshold, threshold)
+    return Nearness(samples, samples.distance <= threshold, test.distance <= threshold, threshold)
 
 
 def near_share(*spaces: Nearness) -> Estimate:

@@ -13,10 +13,10 @@ from PIL import Image
 
 from elegan.errors import UserError
 from elegan.evaluation.charts import Log, look_curves, loss_curves
-from elegan.evaluation.estimate import number
 from elegan.evaluation.page import page
 from elegan.evaluation.wording import LABELS, short
 from elegan.files import write_atomically
+from elegan.json_values import as_json
 from elegan.pictures import contact_sheet
 
 Report = Mapping[str, object]
@@ -42,8 +42,7 @@ def write_report(
     "real" stand side by side, others below under their names.
     Raises UserError when the folder can't be written.
     """
-    plain = _plain(report)
-    content = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+    content = json.dumps(as_json(report), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     title, body = _title(report), "\n".join(_body(report, log, pictures))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -59,17 +58,6 @@ def pairs_picture(
     """The closest pairs of a report's memorisation: samples in a row, their training images below."""
     rows = [samples[[pair["sample"] for pair in pairs]], train[[pair["train"] for pair in pairs]]]
     return contact_sheet(rows, ["sample", "training"])
-
-
-def _plain(value: object) -> object:
-    """As JSON holds it: tuples as lists, NaN and infinities as strings, NumPy's numbers as Python's."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    return number(value) if isinstance(value, float) else value
 
 
 def _title(report: Report) -> str:

@@ -4,14 +4,16 @@ Precedence, first come first told; every finding is listed all the same:
 
 1. DIVERGED: training or a sample holds numbers that are not finite.
 2. CANNOT_TELL: fewer than 100 samples, validation reals or test reals.
-3. COLLAPSED: samples hardly differ, or most have a near twin, or coverage is below half its null while
-   precision is 75 % of its own (noise covers nothing either, and has not collapsed).
+3. COLLAPSED: samples hardly differ, or most have a near twin (more than halfway from the share of reals
+   that have one to all), or coverage is below half its null while precision is 75 % of its own (noise
+   covers nothing either, and has not collapsed).
 4. LOW_QUALITY: precision or density below half its null, or agreement below 80 % of the accuracy on reals by every
    classifier asked, or less than half the samples within 3 sigma of a mode.  Before MISSING_MODE, since
    the class of something that looks like nothing says nothing.
 5. MISSING_MODE: a class or mode that surely has less than half its fair share, and was seen with less
    than a quarter.
-6. OVERFIT: more than 3 % of the samples are near copies of training items, in pixels and in features.
+6. OVERFIT: more than 3 % of the samples are near copies of training items, in pixels and in features, and
+   2 % more than of reals, which may repeat each other.
 7. SCARCE_MODE: a class or mode that surely has less than half its fair share.
 8. INDISTINGUISHABLE: none of these; KID is not above its null's interval, and its own interval reaches
    down to its null; coverage is at least 95 % of its null, agreement can be 95 % of its null, recall and the spread
@@ -19,8 +21,7 @@ Precedence, first come first told; every finding is listed all the same:
 9. BUDGET: anything else.
 
 "Below" and "above" mean that the whole 95 % interval is, but in 8.  "Surely" means that so few would be seen
-by chance less than once in 20 reports (exact binomial test, Bonferroni over the classes or modes).  PLATEAU,
-NOT_YET and OVER_GENERALISED take more evidence than one evaluation holds, and are not given here.
+by chance less than once in 20 reports (exact binomial test, Bonferroni over the classes or modes).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ Finding = dict[str, object]
 Report = Mapping[str, object]
 FEWEST = 100
 COPIED = 0.03
+MORE_THAN_REALS = 0.02
 ORDER = (
     "DIVERGED", "CANNOT_TELL", "COLLAPSED", "LOW_QUALITY", "MISSING_MODE", "OVERFIT", "SCARCE_MODE",
     "INDISTINGUISHABLE", "BUDGET",
@@ -137,14 +139,15 @@ def _too_few(figures: _Figures) -> Iterator[Finding]:
 def _collapsed(figures: _Figures) -> Iterator[Finding]:
     diversity, twins = figures.get("health", "diversity"), figures.get("health", "repeated")
     coverage, precision = figures.get("fidelity", "coverage"), figures.get("fidelity", "precision")
-    alike = diversity.high < 0.1 or twins.low > 0.5
+    twinned = twins.low > (1 + twins.null) / 2
+    alike = diversity.high < 0.1 or twinned
     narrow = coverage.high < 0.5 * coverage.null
     if alike or (narrow and precision.value >= 0.75 * precision.null):
         if narrow:
             yield coverage.finding("COLLAPSED", "coverage")
         if diversity.high < 0.1:
             yield diversity.finding("COLLAPSED", "diversity")
-        if twins.low > 0.5:
+        if twinned:
             yield twins.finding("COLLAPSED", "repeated")
 
 
@@ -198,7 +201,7 @@ def _rare(code: str, parts: dict[str, _Figure]) -> Iterator[Finding]:
 
 def _overfit(figures: _Figures) -> Iterator[Finding]:
     copied = figures.get("memorisation", "both")
-    if copied.low > COPIED:
+    if copied.low > max(COPIED, copied.null + MORE_THAN_REALS):
         yield copied.finding("OVERFIT", "both")
 
 

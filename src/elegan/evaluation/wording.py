@@ -70,13 +70,13 @@ OPENINGS = {
 }
 
 ADVICE = {
-    "DIVERGED": "Go back to the last healthy checkpoint; lower the learning rate, or raise the penalty.",
+    "DIVERGED": "Train into a new run folder with a lower learning rate, or with a higher gradient penalty (gamma).",
     "CANNOT_TELL": "Judge at least 100 samples against at least 100 real items of each part.",
-    "COLLAPSED": "Raise the gradient penalty or the augmentation, and go back to a checkpoint from before.",
-    "LOW_QUALITY": "Train longer, or a larger network; check that samples and data have the same range.",
-    "MISSING_MODE": "Check that the training data holds it; raise the gradient penalty, or train longer.",
-    "OVERFIT": "Use more data or more augmentation, or go back to a checkpoint from before the copying.",
-    "SCARCE_MODE": "Train longer; if it stays, raise the gradient penalty or balance the data.",
+    "COLLAPSED": "Train into a new run folder with a higher gradient penalty (gamma), or with a lower learning rate.",
+    "LOW_QUALITY": "Train a new run with a larger budget, or a larger network; check the data with elegan data check.",
+    "MISSING_MODE": "Check that the training data hold it; train a new run with a higher gamma, or a larger budget.",
+    "OVERFIT": "Train into a new run folder with more data or more augmentation, or with a smaller budget.",
+    "SCARCE_MODE": "Train a new run with a larger budget; if it stays, with a higher gamma, or balanced data.",
     "INDISTINGUISHABLE": "More samples and more held-out data would make the test sharper.",
     "BUDGET": "Give it a larger budget, in a new run folder.",
 }
@@ -84,7 +84,7 @@ ADVICE = {
 BUDGET_ADVICE = {
     "improving": "It was still improving at the last look: give it a larger budget, in a new run folder.",
     "level": "It had stopped improving: try another gradient penalty, a larger network or more data.",
-    "worse": "It had grown worse: go back to the best checkpoint, and lower the learning rate.",
+    "worse": "It had grown worse: train into a new run folder with a lower learning rate, or with a higher gamma.",
 }
 """By the trend of the last look."""
 

@@ -28,7 +28,8 @@ from elegan.losses.adversarial import OBJECTIVES, relativistic_discriminator, re
 from elegan.losses.penalties import zero_centred
 from elegan.networks.layers import LabelVector, WideLinear, scaled_normal_
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator, Maxout
-from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator
+from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan
+from elegan.networks.shape import pyramid
 from elegan.schedule import log_cosine
 
 
@@ -54,6 +55,13 @@ class CGANConfig(Config):
     """Residual blocks at each resolution; hidden layers for vectors."""
     features: int = 128
     """Units of the discriminator's last hidden layer."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.burn_in > 1:
+            raise ValueError(f"burn_in is {self.burn_in}; it must lie between 0 and 1.")
+        if (self.gamma > 0) != (self.gamma_end > 0):
+            raise ValueError(f"gamma is {self.gamma} and gamma_end {self.gamma_end}; both must be 0 or both more.")
 
 
 class PerceptronGenerator(nn.Module):
@@ -93,10 +101,11 @@ class CGAN(Game):
     """Ask for a label, get that label."""
 
     Config = CGANConfig
+    conditional = True
     presets = {
-        # section 4.1; its gradient descent with momentum is Adam here
-        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, latent=100, batch=100, lr=2e-4,
-                          lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
+        # section 4.1, with Adam for its descent with momentum and normal for its uniform latents
+        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, gamma_end=0.0, latent=100,
+                          batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
         "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
                         gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
     }  # fmt: skip
@@ -147,18 +156,19 @@ class CGAN(Game):
 
     def generator_terms(self, batch: Batch) -> Terms:
         label = batch["label"]
-        items = torch.cat([batch["real"], self.generator(self.latents(batch), label)])
-        real, fake = self.judge(items, label.repeat(2), batch.random).chunk(2)
+        fake = self.generator(self.latents(batch), label)
         if self.config.objective == "relativistic":
-            return {"pair": relativistic_generator(real, fake)}
-        return {"fake": OBJECTIVES[self.config.objective].generator(fake)}
+            logits = self.judge(torch.cat([batch["real"], fake]), label.repeat(2), batch.random)
+            return {"pair": relativistic_generator(*logits.chunk(2))}
+        return {"fake": OBJECTIVES[self.config.objective].generator(self.judge(fake, label, batch.random))}
 
     def latents(self, batch: Batch) -> Tensor:
         return batch.random.normal(len(batch["real"]), self.config.latent)
 
     def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
-        """Logits of [real; generated] items; a pair shares one augmentation."""
-        return self.discriminator(self.augmentation(items, random.uniform, copies=2), label)
+        """Logits of generated items, or of [real; generated] ones; then a pair shares one augmentation."""
+        copies = 2 if self.config.objective == "relativistic" else 1
+        return self.discriminator(self.augmentation(items, random.uniform, copies), label)
 
     def gamma(self, progress: Progress) -> float:
         return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
@@ -177,8 +187,8 @@ def _players(config: CGANConfig, spec: Spec) -> tuple[nn.Module, nn.Module]:
     if not spec.is_image:
         size, depth = shape[0], (config.width, config.blocks)
         return FourierGenerator(size, classes, config.latent, *depth), FourierDiscriminator(size, classes, *depth)
-    plan = (config.width, config.narrow, config.blocks, 0)
+    plan = channel_plan(config.width, config.narrow, pyramid(*spec.image[1:]).levels)
     return (
-        ResidualGenerator(spec.image, classes, config.latent, *plan),
-        ResidualDiscriminator(spec.image, classes, config.features, *plan),
+        ResidualGenerator(spec.image, classes, config.latent, plan, config.blocks),
+        ResidualDiscriminator(spec.image, classes, config.features, plan, config.blocks),
     )

@@ -133,7 +133,7 @@ class DCGAN(Game):
         objective, real = OBJECTIVES["non-saturating"], batch["real"]
         with torch.no_grad():
             fake = self.generator(self.latents(batch))
-        real = real.requires_grad_(self.config.gamma > 0)
+        real = real.detach().requires_grad_(self.config.gamma > 0)
         real_logits, fake_logits = self.judge(real, batch.random), self.judge(fake, batch.random)
         terms = {"real": objective.real(real_logits), "fake": objective.fake(fake_logits)}
         if self.config.gamma:

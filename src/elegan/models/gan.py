@@ -41,10 +41,10 @@ class GANConfig(Config):
     """Units of each hidden layer."""
     depth: int = 3
     """Hidden layers of each player."""
-    maxout: bool = False
-    """The paper's discriminator: maxout units of five pieces, with dropout."""
-    dropout: float = 0.0
-    """The share of the maxout discriminator's units that are left out."""
+    maxout: int = 0
+    """Units of each layer of the paper's maxout discriminator, of five pieces; 0: leaky ReLU as in the generator."""
+    dropout: float = 0.5
+    """The share of the maxout discriminator's hidden units that are left out in training."""
 
 
 class Generator(nn.Module):
@@ -66,7 +66,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: tuple[int, ...], config: GANConfig) -> None:
         super().__init__()
-        sizes = [prod(shape), *[config.width] * config.depth, 1]
+        sizes = [prod(shape), *[config.maxout or config.width] * config.depth, 1]
         self.network = perceptron(sizes, lambda: nn.LeakyReLU(0.2))
         if config.maxout:
             hidden = [(Maxout(a, b, pieces=5), nn.Dropout(config.dropout)) for a, b in pairwise(sizes[:-1])]
@@ -82,8 +82,8 @@ class GAN(Game):
     Config = GANConfig
     low_precision = False
     presets = {
-        # section 5 and the authors' published MNIST settings; their momentum descent is Adam here
-        "goodfellow2014": dict(objective="non-saturating", gamma=0.0, latent=100, width=1200, depth=2, maxout=True,
+        # the authors' settings for MNIST, with Adam for their descent with momentum and normal for uniform latents
+        "goodfellow2014": dict(objective="non-saturating", gamma=0.0, latent=100, width=1200, depth=2, maxout=240,
                                dropout=0.5, batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999,
                                augment=()),
         "minimax": dict(objective="minimax"),
@@ -99,7 +99,7 @@ class GAN(Game):
         objective, real = OBJECTIVES[self.config.objective], batch["real"]
         with torch.no_grad():
             fake = self.generator(self.latents(batch))
-        real = real.requires_grad_(self.config.gamma > 0)
+        real = real.detach().requires_grad_(self.config.gamma > 0)
         real_logits, fake_logits = self.judge(real, batch.random), self.judge(fake, batch.random)
         terms = {"real": objective.real(real_logits), "fake": objective.fake(fake_logits)}
         if self.config.gamma:

@@ -15,6 +15,7 @@ rate, β₂ and γ follow a cosine "burn-in" (appendix).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,9 @@ from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec,
 from elegan.losses.adversarial import relativistic_discriminator, relativistic_generator
 from elegan.losses.penalties import zero_centred
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator
-from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator
-from elegan.schedule import log_cosine
+from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan
+from elegan.networks.shape import pyramid
+from elegan.schedule import cosine, log_cosine
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class R3GANConfig(Config):
     """Weight of R1 and R2 after the burn-in."""
     burn_in: float = 0.5
     """The share of the budget over which gamma and beta2 change."""
+    burn_in_by: Literal["value", "logarithm"] = "value"
+    """What follows the half cosine: gamma and 1 - beta2 themselves, as in the paper, or their logarithms."""
     latent: int = 64
     """Dimensions of the latent z."""
     width: int = 96
@@ -46,6 +50,8 @@ class R3GANConfig(Config):
     """The fewest channels at any resolution."""
     blocks: int = 1
     """Residual blocks at each resolution; hidden layers for vectors."""
+    widths: tuple[int, ...] = ()
+    """Channels of each resolution, the coarsest first, instead of width and narrow."""
     group: int = 0
     """Channels a group of the paper's grouped bottleneck blocks; 0: dense 3x3 blocks, faster on a processor."""
     features: int = 128
@@ -53,26 +59,39 @@ class R3GANConfig(Config):
     conditional: bool = True
     """Use the labels, where there are any."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("beta2_start", "burn_in"):
+            if getattr(self, name) > 1 or (name == "beta2_start" and self.beta2_start == 1):
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
+        if self.burn_in_by == "logarithm" and not (self.gamma > 0 and self.gamma_end > 0):
+            raise ValueError("gamma and gamma_end must be more than 0 where their logarithms change.")
+
 
 class R3GAN(Game):
     """Relativistic pairs, R1 and R2, nothing else."""
 
     Config = R3GANConfig
     presets = {
-        # Table 9 of the paper: widths and depth of the 32x32 and 64x64 networks, schedules as shares of the run
-        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, gamma=0.05, gamma_end=0.005, burn_in=0.08, ema=5_000_000,
-                        ema_ramp=1.0, augment_share=0.55, width=768, narrow=768, blocks=2, group=16, warm_up=0),
-        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, gamma=2.0, gamma_end=0.2, burn_in=0.2, ema=500_000,
-                       ema_ramp=1.0, augment_share=0.3, width=768, narrow=384, blocks=2, group=16, warm_up=0),
+            # Table 9 of the paper and its networks; its augmentation (blit, geometry, colour, cutout, with a share that
+        # grows) is affine with a constant share here, and its burn-in is a share of the run
+        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, fall_until=0.08, gamma=0.05, gamma_end=0.005, burn_in=0.08,
+                        ema=5_000_000, ema_ramp=1.0, augment_share=0.55, augment=("affine", "cutout"), warm_up=0,
+                        widths=(768, 768, 768, 768), blocks=2, group=16),
+        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, fall_until=0.2, gamma=2.0, gamma_end=0.2, burn_in=0.2,
+                       ema=500_000, ema_ramp=1.0, augment_share=0.3, augment=("affine", "cutout"), warm_up=0,
+                       widths=(768, 768, 768, 768, 384), blocks=2, group=16),
         # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
         "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
-                        gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+                        gamma_end=0.04, burn_in=0.7, burn_in_by="logarithm", ema=40_000, ema_ramp=0.02, latent=2,
+                        width=64, blocks=3),
     }  # fmt: skip
 
     def __init__(self, config: R3GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         self.low_precision = spec.is_image
         self.classes = len(spec.classes) if config.conditional else 0
+        self.conditional = self.classes > 0
         policies = config.augment if spec.is_image else ()
         self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
         self.generator, self.discriminator = self.players()
@@ -80,10 +99,11 @@ class R3GAN(Game):
     def players(self) -> tuple[nn.Module, nn.Module]:
         config, spec = self.config, self.spec
         if spec.is_image:
-            plan = (config.width, config.narrow, config.blocks, config.group)
+            levels = pyramid(*spec.image[1:]).levels
+            plan = config.widths or channel_plan(config.width, config.narrow, levels)
             return (
-                ResidualGenerator(spec.image, self.classes, config.latent, *plan),
-                ResidualDiscriminator(spec.image, self.classes, config.features, *plan),
+                ResidualGenerator(spec.image, self.classes, config.latent, plan, config.blocks, config.group),
+                ResidualDiscriminator(spec.image, self.classes, config.features, plan, config.blocks, config.group),
             )
         size, depth = spec.real[0], (config.width, config.blocks)
         return (
@@ -94,6 +114,13 @@ class R3GAN(Game):
     @classmethod
     def default_preset(cls, spec: Spec) -> str | None:
         return None if spec.is_image else "mixture"
+
+    @classmethod
+    def refuses(cls, config: R3GANConfig, spec: Spec) -> str | None:
+        levels = pyramid(*spec.image[1:]).levels if spec.is_image else 0
+        if config.widths and (not spec.is_image or len(config.widths) != levels + 1):
+            return f"widths has {len(config.widths)} numbers and the data want {levels + 1}, one a resolution."
+        return None
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         return (
@@ -130,11 +157,14 @@ class R3GAN(Game):
         return batch["label"] if self.classes else torch.zeros(len(real), dtype=torch.long, device=real.device)
 
     def gamma(self, progress: Progress) -> float:
-        return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
+        return self.burnt_in(self.config.gamma, self.config.gamma_end, progress)
+
+    def burnt_in(self, start: float, end: float, progress: Progress) -> float:
+        path = cosine if self.config.burn_in_by == "value" else log_cosine
+        return path(start, end, progress.fraction, self.config.burn_in)
 
     def optimizer(self, name: str, progress: Progress) -> Adam:
-        start, end = 1 - self.config.beta2_start, 1 - self.config.beta2
-        beta2 = 1 - log_cosine(start, end, progress.fraction, self.config.burn_in)
+        beta2 = 1 - self.burnt_in(1 - self.config.beta2_start, 1 - self.config.beta2, progress)
         return replace(super().optimizer(name, progress), beta2=beta2)
 
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:

@@ -6,6 +6,7 @@ paper's 1x1 – grouped 3x3 – 1x1; ``group`` gives the paper's.
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -43,13 +44,13 @@ class Block(nn.Module):
         return x + y
 
 
-def _blocks(plan: list[int], each: int, group: int) -> nn.ModuleList:
+def _blocks(plan: Sequence[int], each: int, group: int) -> nn.ModuleList:
     """Blocks for every resolution."""
     total = each * len(plan)
     return nn.ModuleList(nn.Sequential(*[Block(channels, total, group) for _ in range(each)]) for channels in plan)
 
 
-def _changes(plan: list[int]) -> nn.ModuleList:
+def _changes(plan: Sequence[int]) -> nn.ModuleList:
     """From each resolution's channels to the next one's."""
     return nn.ModuleList(_change(before, after) for before, after in pairwise(plan))
 
@@ -67,22 +68,23 @@ def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
 
 
 class ResidualGenerator(nn.Module):
-    """(z [n, latent], label [n]) → images [n, C, H, W], linear at the end: values may leave [-1, 1] a little."""
+    """(z [n, latent], label [n]) → images [n, C, H, W], linear at the end: values may leave [-1, 1] a little.
+
+    ``plan`` holds the channels of each resolution, the coarsest first.
+    """
 
     def __init__(
         self,
         shape: tuple[int, int, int],
         classes: int,
         latent: int,
-        width: int,
-        narrow: int,
+        plan: Sequence[int],
         blocks: int,
-        group: int,
+        group: int = 0,
     ) -> None:
         super().__init__()
         self.shape = shape
         self.pyramid = pyramid(*shape[1:])
-        plan = channel_plan(width, narrow, self.pyramid.levels)
         self.label = LabelVector(classes, latent)
         self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
         self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
@@ -107,14 +109,13 @@ class ResidualDiscriminator(nn.Module):
         shape: tuple[int, int, int],
         classes: int,
         features: int,
-        width: int,
-        narrow: int,
+        plan: Sequence[int],
         blocks: int,
-        group: int,
+        group: int = 0,
     ) -> None:
         super().__init__()
         self.pyramid = pyramid(*shape[1:])
-        plan = channel_plan(width, narrow, self.pyramid.levels)[::-1]
+        plan = plan[::-1]
         self.start = scaled_normal_(nn.Conv2d(shape[0], plan[0], 3, padding=1))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
         self.gather = scaled_normal_(nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN)

@@ -58,12 +58,15 @@ def load_checkpoint(folder: Path, which: str = "last") -> tuple[dict[str, Tensor
             raise DamagedCheckpoint(f"{folder / state['tensors']} has changed since it was written.")
         return load(content), state
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise DamagedCheckpoint(f"The {which} checkpoint in {folder} can't be read: {error}.") from error
+        raise DamagedCheckpoint(f"The {which} checkpoint in {folder} can't be read ({error}).") from error
 
 
 def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], str | None] | None:
-    """The last checkpoint, or the one before with the reason; None where none was written yet."""
-    if not (folder / "last.json").exists():
+    """The last checkpoint, or the one before with the reason; None where none was written yet.
+
+    Raises DamagedCheckpoint when there are some and none can be read.
+    """
+    if not any((folder / f"{which}.json").exists() for which in ("last", "previous")):
         return None
     try:
         return *load_checkpoint(folder, "last"), None
@@ -74,5 +77,5 @@ def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], str | 
 def _named(pointer: Path) -> str | None:
     try:
         return str(json.loads(pointer.read_text(encoding="utf-8"))["tensors"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None

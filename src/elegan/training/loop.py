@@ -56,6 +56,8 @@ class Training:
         self.precision.place(game)
         self.game, self.stream, self.total, self.seed = game.train(), stream, total, seed
         self.ranks = here()
+        if game.config.batch % self.ranks.size:
+            raise ValueError(f"A batch of {game.config.batch} can't be dealt evenly to {self.ranks.size} ranks.")
         self.averages = Averages(game)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.step, self.images, self.seconds, self.stopping = 0, 0, 0.0, False
@@ -78,9 +80,17 @@ class Training:
         while not self.finished and not self.stopping:
             start = time.perf_counter()
             self.play_step()
+            due = self.finished or self.images // every > self._since[0] // every
+            if due:
+                self.wait()
             self.seconds += time.perf_counter() - start
-            if self.finished or self.images // every > self._since[0] // every:
+            if due:
                 yield self._tick()
+
+    def wait(self) -> None:
+        """Wait until the device has done all that it was given; the processor always has."""
+        if self.precision.device.type == "cuda":
+            torch.cuda.synchronize()
 
     def play_step(self) -> None:
         """All moves of one step, then the averages."""
@@ -102,10 +112,11 @@ class Training:
         optimizers = self._take_up(move, batch.progress)
         with self.precision.autocast():
             terms = getattr(self.game, move.terms)(batch)
-        self._loss(move, terms).backward()
+        means = self._means(move, terms)
+        torch.stack(list(means.values())).sum().backward()
         trained = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
         average_gradients(trained, self.ranks)
-        self._record(move, terms, trained)
+        self._record(move, means, trained)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -143,16 +154,17 @@ class Training:
             self.optimizers[name] = torch.optim.Adam(parameters, fused=fused)
         return self.optimizers[name]
 
-    def _loss(self, move: Move, terms: Terms) -> Tensor:
+    def _means(self, move: Move, terms: Terms) -> Terms:
+        """The mean of each term, in float32 or wider, as a part of the whole batch's."""
         if not terms or any(term.dim() > 1 for term in terms.values()):
             shapes = {name: tuple(term.shape) for name, term in terms.items()}
             raise ValueError(f"{move.terms} gave {shapes}; a term is one value an item [n], or a scalar.")
-        return torch.stack([term_mean(_wide(term), self.ranks) for term in terms.values()]).sum()
+        return {name: term_mean(_wide(term), self.ranks) for name, term in terms.items()}
 
-    def _record(self, move: Move, terms: Terms, trained: list[nn.Parameter]) -> None:
+    def _record(self, move: Move, means: Terms, trained: list[nn.Parameter]) -> None:
         side = move.terms.removesuffix("_terms")
-        for name, term in terms.items():
-            self._add(f"{side}/{name}", _wide(term.detach()).mean())
+        for name, mean in means.items():
+            self._add(f"{side}/{name}", self.ranks.mean(mean.detach()[None]))
         gradients = [p.grad for p in trained if p.grad is not None]
         self._add(f"{side}/gradient", torch.nn.utils.get_total_norm(gradients))
 
@@ -192,14 +204,20 @@ class Training:
             name, index, entry = key.rsplit(".", 2)
             optimizer = self._optimizer(name)
             parameter = optimizer.param_groups[0]["params"][int(index)]
-            # moments keep the parameter's memory layout: the fused kernel reads both in storage order
-            fresh = value.clone() if value.dim() == 0 else torch.empty_like(parameter).copy_(value)
-            optimizer.state[parameter][entry] = fresh.detach()
+            optimizer.state[parameter][entry] = _entry(optimizer, parameter, entry, value)
         self._sums = {name: value.to(self.precision.device) for name, value in _under("sum.", tensors).items()}
         self.step, self.images, self.seconds = numbers["step"], numbers["images"], numbers["seconds"]
         self.stream.position = numbers["position"]
         images, step, seconds = numbers["since"]
         self._since = (images, step, seconds)
+
+
+def _entry(optimizer: torch.optim.Adam, parameter: nn.Parameter, entry: str, value: Tensor) -> Tensor:
+    """A moment in its parameter's memory layout, since the fused kernel reads both in storage order; the count of
+    steps where that kernel wants it."""
+    if entry == "step":
+        return value.to(parameter.device if optimizer.defaults["fused"] else "cpu", copy=True)
+    return torch.empty_like(parameter).copy_(value).detach()
 
 
 def _wide(term: Tensor) -> Tensor:

@@ -28,12 +28,8 @@ def cpu_bf16_units() -> tuple[str, ...]:
 
 
 def best_device() -> torch.device:
-    """A CUDA device, then Apple's MPS, then the processor."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+    """A CUDA device where there is one, else the processor."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)

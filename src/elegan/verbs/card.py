@@ -1,5 +1,6 @@
 """The model card: RUN/README.md."""
 
+import shlex
 from typing import Any
 
 CARD = """\
@@ -19,12 +20,12 @@ CARD = """\
 ## Use it
 
 ```
-elegan sample {name} --out samples.png --n 64{label}
+elegan sample {quoted} --out samples.png --n 64{label}
 ```
 
 ```python
 import elegan
-gan = elegan.load("{name}")
+gan = elegan.load({literal})
 gan.sample(16, seed=0{python_label})
 ```
 
@@ -38,12 +39,14 @@ gan.sample(16, seed=0{python_label})
 """
 
 
-def card(name: str, record: dict[str, Any], report: dict[str, Any]) -> str:
-    """The card's text from run.json and report.json."""
-    data, classes = record["data"], record["data"]["classes"]
-    conditional = bool(classes) and record["config"].get("conditional", record["model"] == "cgan")
+def card(name: str, record: dict[str, Any], described: dict[str, Any], report: dict[str, Any]) -> str:
+    """The card's text from run.json, generator.json and report.json."""
+    data, first = record["data"], next(iter(described["classes"]), None)
+    asks = described["conditional"] and first is not None
     return CARD.format(
         name=name,
+        quoted=shlex.quote(name),
+        literal=repr(name),
         sentence=report["sentence"]["en"],
         model=record["model"],
         preset=f" ({record['preset']})" if record["preset"] else "",
@@ -52,10 +55,10 @@ def card(name: str, record: dict[str, Any], report: dict[str, Any]) -> str:
         shape="x".join(str(side) for side in data["shape"]),
         train=data["train"],
         licence=data["licence"],
-        images=record["budget"]["images"],
+        images=described["images"],
         seed=record["seed"],
         precision=record["precision"],
         verdict=report["verdict"],
-        label=" --label all" if conditional else "",
-        python_label=f', label="{classes[0]}"' if conditional else "",
+        label=" --label all" if asks else "",
+        python_label=f", label={first!r}" if asks else "",
     )

@@ -16,14 +16,8 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "datasets": ("datasets", "data sets from the Hugging Face hub"),
-    "av": ("av", "video"),
-    "soundfile": ("soundfile", "sound"),
-    "c2pa": ("c2pa-python cryptography", "signed labels"),
-    "onnx": ("onnx onnxscript onnxruntime", "export to ONNX"),
-    "gradio": ("gradio", "the studio"),
-    "tensorboard": ("tensorboard", "TensorBoard logs"),
 }
-"""Module → what pip installs for it, and what it is for."""
+"""Module → the package that pip installs for it, and what it is for."""
 SECONDS = 0.25
 """How long each speed is measured."""
 
@@ -33,9 +27,10 @@ def doctor() -> dict[str, Any]:
     import torch
 
     from elegan import __version__
+    from elegan.data.sizes import memory_bytes
     from elegan.training.precision import choose, cpu_bf16_units
 
-    precision = choose()
+    precision, memory = choose(), memory_bytes()
     return {
         "elegan": __version__,
         "python": platform.python_version(),
@@ -43,7 +38,7 @@ def doctor() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": _cores(),
         "threads": torch.get_num_threads(),
-        "memory_gib": _memory(),
+        "memory_gib": None if memory is None else round(memory / 2**30, 1),
         "bf16_units": list(cpu_bf16_units()),
         "trains_on": precision.device.type,
         "trains_in": precision.name,
@@ -86,17 +81,6 @@ def _cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _memory() -> float | None:
-    """GiB of memory, or of the control group's limit where that is less; None where neither can be read."""
-    try:
-        installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    limit = Path("/sys/fs/cgroup/memory.max")
-    text = limit.read_text(encoding="ascii").strip() if limit.is_file() else ""
-    return round(min(installed, int(text) if text.isdigit() else installed) / 2**30, 1)
-
-
 def _graphics() -> str | None:
     import torch
 
@@ -112,7 +96,7 @@ def _version(module: str) -> str | None:
     if importlib.util.find_spec(module) is None:
         return None
     try:
-        return importlib.metadata.version(EXTRAS[module][0].split()[0])
+        return importlib.metadata.version(EXTRAS[module][0])
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
 

@@ -1,7 +1,11 @@
 """What a training writes into its run folder, and nothing else writes."""
 
+import errno
 import hashlib
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,14 +21,16 @@ from elegan.data import Data
 from elegan.errors import UserError
 from elegan.files import write_atomically
 from elegan.game import Random
+from elegan.json_values import as_json
 from elegan.pictures import animation, contact_sheet, grid, scatter
 from elegan.provenance import write_gif, write_image
 from elegan.training.checkpoint import write_tensors
 from elegan.training.loop import Tick, Training
 from elegan.verbs.card import card
 from elegan.verbs.plan import Plan
-from elegan.verbs.run import make_label, plain, write_json
+from elegan.verbs.run import generate, make_label, write_json
 
+CARD_READS = ("run.json", "generator.json", "report.json")
 COLUMNS, ROWS = 10, 8
 SCATTERED = 2_500
 LATENT_SEED = 0
@@ -56,22 +62,43 @@ class Folder:
                     f"{self.path} isn't empty and holds no run ({foreign[0]} is in it); give a new folder to --out."
                 )
 
-    def create(self) -> None:
+    def start(self, record: dict[str, Any]) -> None:
+        """Make the folder and write run.json, which makes it a run, before anything else is in it."""
         try:
-            (self.path / "samples").mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / "run.json", record)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
             reason = (error.strerror or str(error)).lower()
-            raise UserError(f"{self.path} can't be made: {reason}; give another folder to --out.") from error
+            raise UserError(f"{self.path} can't be written: {reason}; give another folder to --out.") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other trainings out of the folder; raises UserError when one is in it.  A lock dies with its process."""
+        if os.name != "posix":  # no flock elsewhere: two trainings in one folder aren't noticed there
+            yield
+            return
+        import fcntl
+
+        with (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(f"Another training is writing into {self.path}; wait for it or stop it.") from error
+            yield
 
     def log(self) -> list[dict[str, Any]]:
-        """The lines of log.jsonl; a last line that a kill cut short is left out."""
-        lines: list[dict[str, Any]] = []
-        path = self.path / "log.jsonl"
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        """The lines of log.jsonl; those that a kill cut short or that are no lines of ours are left out."""
+        path, lines = self.path / "log.jsonl", []
+        text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+        for line in text.splitlines():
             try:
-                lines.append(json.loads(line))
-            except ValueError:
-                break
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(entry, dict) and {"images", "terms"} <= entry.keys():
+                lines.append(entry)
         return lines
 
     def keep_log_until(self, images: int) -> None:
@@ -82,25 +109,26 @@ class Folder:
     def append_log(self, tick: Tick, look: dict[str, Any]) -> None:
         """A line a tick, in log.jsonl; a NaN is the string "NaN"."""
         with (self.path / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain({**asdict(tick), "look": look}), allow_nan=False) + "\n")
+            file.write(json.dumps(as_json({**asdict(tick), "look": look}), allow_nan=False) + "\n")
 
     def write_tick_picture(self, plan: Plan, training: Training) -> None:
         """samples/000000012800.png: the same latent points at every tick."""
         picture = tick_picture(plan, training)
         content = save({name: t.contiguous() for name, t in training.averages.state().items()})
-        label = make_label(self.path.name, plan.model, hashlib.sha256(content).hexdigest(), LATENT_SEED)
+        label = make_label(self.path.resolve().name, plan.model, hashlib.sha256(content).hexdigest(), LATENT_SEED)
         write_image(picture, self.path / "samples" / f"{training.images:012d}.png", label)
 
     def write_generator(self, plan: Plan, training: Training) -> None:
         """The averaged weights of all that the game delivers, and how to rebuild the networks around them."""
-        digest = write_tensors(self.path / "generator.safetensors", training.averages.state())
+        said = {"generator": f"elegan {__version__} {plan.model}", "seed": str(plan.seed)}
+        digest = write_tensors(self.path / "generator.safetensors", training.averages.state(), said)
         spec = plan.data.spec
         write_json(
             self.path / "generator.json",
             {
                 "elegan": __version__, "model": plan.model, "config": asdict(plan.config),
                 "shapes": spec.shapes, "classes": spec.classes, "items": spec.items, "scale": plan.data.scale,
-                "conditional": takes_labels(plan), "deliver": plan.game.deliver, "sha256": digest,
+                "conditional": plan.conditional, "deliver": plan.game.deliver, "sha256": digest,
                 "images": training.images,
             },
         )  # fmt: skip
@@ -108,32 +136,36 @@ class Folder:
     def write_pictures(self, plan: Plan, training: Training) -> None:
         """contact.png, a row a class; training.gif, the same latent points as training went on."""
         weights = (self.path / "generator.safetensors").read_bytes()
-        label = make_label(self.path.name, plan.model, hashlib.sha256(weights).hexdigest(), LATENT_SEED)
+        label = make_label(self.path.resolve().name, plan.model, hashlib.sha256(weights).hexdigest(), LATENT_SEED)
         write_image(final_picture(plan, training), self.path / "contact.png", label)
-        files = sorted((self.path / "samples").glob("*.png"))
-        frames = [_small(Image.open(file).convert("RGB")) for file in files]
-        captions = [f"{int(file.stem):,} images shown" for file in files]
+        frames, captions = self._frames()
+        if not frames:
+            frames, captions = [_small(tick_picture(plan, training))], [f"{training.images:,} images shown"]
         frames, captions = frames + frames[-1:] * 6, captions + captions[-1:] * 6
         write_gif(animation(frames, captions), self.path / "training.gif", label, MILLISECONDS)
 
-    def write_card(self, plan: Plan, report: dict[str, Any]) -> None:
-        """README.md: the model card."""
-        record = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        write_atomically(self.path / "README.md", card(self.path.name, record, report).encode())
+    def _frames(self) -> tuple[list[Image.Image], list[str]]:
+        """The ticks' pictures, in order; files that are none are left out."""
+        frames, captions = [], []
+        for file in sorted((self.path / "samples").glob("*.png")):
+            try:
+                frames.append(_small(Image.open(file).convert("RGB")))
+                captions.append(f"{int(file.stem):,} images shown")
+            except (OSError, ValueError, SyntaxError):
+                del frames[len(captions) :]
+        return frames, captions
+
+    def write_card(self) -> None:
+        """README.md: the model card.  Written last, it marks the run finished."""
+        content = [json.loads((self.path / name).read_text(encoding="utf-8")) for name in CARD_READS]
+        write_atomically(self.path / "README.md", card(self.path.resolve().name, *content).encode())
 
 
-def takes_labels(plan: Plan) -> bool:
-    """Whether the trained game can be asked for a class."""
-    return bool(plan.data.spec.classes) and bool(getattr(plan.config, "conditional", plan.model == "cgan"))
-
-
-@torch.no_grad()
 def draw(plan: Plan, training: Training, n: int, label: Tensor | None, seed: int = LATENT_SEED) -> Tensor:
     """n samples of the averaged generator, on the processor, in float32."""
     random = Random((seed, n), training.precision.device)
-    condition = {} if label is None else {"label": label.to(training.precision.device)}
     with training.averages.inside(training.game) as game:
-        return game.sample(n, condition, random).float().cpu()
+        return generate(game, n, label, random)
 
 
 def tick_picture(plan: Plan, training: Training) -> Image.Image:
@@ -141,7 +173,7 @@ def tick_picture(plan: Plan, training: Training) -> Image.Image:
     data = plan.data
     if not data.is_image:
         return _scattered(data, draw(plan, training, SCATTERED, None))
-    count = len(data.classes) if takes_labels(plan) else 0
+    count = len(data.classes) if plan.conditional else 0
     columns = min(count, COLUMNS) or COLUMNS
     label = torch.arange(columns).repeat(ROWS) if count else None
     return grid(data.to_items(_visible(draw(plan, training, ROWS * columns, label))), columns)
@@ -150,7 +182,7 @@ def tick_picture(plan: Plan, training: Training) -> Image.Image:
 def final_picture(plan: Plan, training: Training) -> Image.Image:
     """Samples on demand: a row a class; without classes the tick's grid."""
     data = plan.data
-    if not data.is_image or not takes_labels(plan):
+    if not data.is_image or not plan.conditional:
         return tick_picture(plan, training)
     count = min(len(data.classes), 20)
     label = torch.arange(count).repeat_interleave(12)

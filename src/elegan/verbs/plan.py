@@ -3,8 +3,12 @@
 import os
 import platform
 import sys
+import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from os import PathLike, fspath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,15 +17,19 @@ from pydantic import TypeAdapter, ValidationError
 
 import elegan
 from elegan.data import Data, open_data
+from elegan.data.builtin import NAMES
 from elegan.errors import UserError, nearest
 from elegan.game import Game
 from elegan.models import find
 from elegan.training.loop import Training
 from elegan.training.precision import Precision, choose
+from elegan.training.ranks import here
 
 DEFAULT_MINUTES = 4.0
 """The budget when none is asked for."""
 TICKS = 24
+MOST_MINUTES, MOST_IMAGES = 1_000_000, 10**12
+
 PROBE_SECONDS = 3.0
 TICK_SHARE = 0.93
 """The share of the clock that is left for steps beside samples, looks and checkpoints."""
@@ -39,15 +47,14 @@ class Plan:
     asked: Mapping[str, Any]
     precision: Precision
     seed: int
-
-    def new_game(self) -> Game:
-        """The game with weights that depend on the seed alone."""
-        torch.manual_seed(self.seed)
-        return self.game(self.config, self.data.spec)
+    conditional: bool
+    """Whether the generator takes a label."""
 
     def new_training(self, total: int) -> Training:
-        stream = self.data.stream("train", seed=self.seed)
-        return Training(self.new_game(), stream, total=total, seed=self.seed, precision=self.precision)
+        """The game with weights that depend on the seed alone, at its start."""
+        torch.manual_seed(self.seed)
+        game, stream = self.game(self.config, self.data.spec), self.data.stream("train", seed=self.seed, ranks=here())
+        return Training(game, stream, total=total, seed=self.seed, precision=self.precision)
 
     def budget(self) -> dict[str, Any]:
         """Images to show.  Minutes become images by a short probe of this machine's speed."""
@@ -55,7 +62,7 @@ class Plan:
         if images is not None:
             return {"images": _whole_batches(images, self.config.batch), "minutes": None, "probe": None}
         minutes = DEFAULT_MINUTES if minutes is None else minutes
-        speed = probe(self.new_training(total=10**9))
+        speed = probe(self.new_training(total=10**12))
         total = _whole_batches(round(minutes * 60 * TICK_SHARE * speed), self.config.batch)
         return {"images": total, "minutes": minutes, "probe": round(speed, 1)}
 
@@ -79,7 +86,7 @@ class Plan:
 def make_plan(
     model: str,
     *,
-    data: str,
+    data: str | PathLike[str],
     size: Any = None,
     minutes: float | None = None,
     images: int | None = None,
@@ -90,8 +97,9 @@ def make_plan(
 ) -> Plan:
     """Settle everything or raise UserError."""
     game = find(model)
-    _check_budget(minutes, images)
-    opened = open_data(data, size=size, seed=seed, skip_bad=skip_bad)
+    minutes, images, seed = check_numbers(minutes, images, seed)
+    where, size = _place(data), _size(size)
+    opened = open_data(where, size=size, skip_bad=skip_bad)
     chosen = preset or game.default_preset(opened.spec)
     config = make_config(model, game, chosen, settings)
     if refusal := game.refuses(config, opened.spec):
@@ -101,9 +109,10 @@ def make_plan(
             f"The data leave {len(opened.split.train)} images to train on, fewer than a batch of {config.batch}; "
             "set a smaller --batch or add images."
         )
-    asked = {"data": data, "size": size, "minutes": minutes, "images": images, "skip_bad": skip_bad}
-    gains = game(config, opened.spec).low_precision
-    return Plan(model, chosen, game, config, opened, asked, choose(gains=gains), seed)
+    trial = _try(model, game, config, opened)
+    asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
+    precision = choose(gains=trial.low_precision)
+    return Plan(model, chosen, game, config, opened, asked, precision, seed, trial.conditional)
 
 
 def make_config(model: str, game: type[Game], preset: str | None, settings: Mapping[str, Any]) -> Any:
@@ -127,20 +136,71 @@ def make_config(model: str, game: type[Game], preset: str | None, settings: Mapp
         raise UserError(f"{model}: {where} is {first['input']!r}; {_as_clause(first['msg'])}.") from error
 
 
+def check_numbers(minutes: Any, images: Any, seed: Any) -> tuple[float | None, int | None, int]:
+    """The budget and the seed as numbers within their limits, or UserError."""
+    checked = []
+    kinds: dict[str, Any] = {"minutes": float | None, "images": int | None, "seed": int}
+    for (name, kind), value in zip(kinds.items(), (minutes, images, seed), strict=True):
+        try:
+            checked.append(TypeAdapter(kind).validate_python(value))
+        except ValidationError as error:
+            raise UserError(f"{name} is {value!r}; {_as_clause(error.errors()[0]['msg'])}.") from error
+    minutes, images, seed = checked
+    if minutes is not None and images is not None:
+        raise UserError("Both --minutes and --images were given; a run has one budget, so give one of them.")
+    if minutes is not None and not 0 < minutes <= MOST_MINUTES:
+        raise UserError(f"--minutes is {minutes:g}; it must be more than 0 and at most {MOST_MINUTES:,}.")
+    if images is not None and not 1 <= images <= MOST_IMAGES:
+        raise UserError(f"--images is {images}; it must be at least 1 and at most {MOST_IMAGES:,}.")
+    if not 0 <= seed < 2**63:
+        raise UserError(f"--seed is {seed}; it must be 0 or more and below 2 to the 63rd power.")
+    return minutes, images, seed
+
+
+def _try(model: str, game: type[Game], config: Any, data: Data) -> Game:
+    """Build the game without memory, so that impossible settings are answered before anything is written."""
+    try:
+        with warnings.catch_warnings(), torch.device("meta"):
+            warnings.simplefilter("ignore")
+            return game(config, data.spec)
+    except (ArithmeticError, IndexError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise UserError(f"{model} can't be built with these settings: {_as_clause(reason)}.") from error
+
+
+def _place(data: object) -> str:
+    """The data's name; a path in full, so that the run finds them from everywhere."""
+    if not isinstance(data, str | PathLike):
+        raise UserError(f"{data!r} is no data; give a path or the name of a built-in data set.")
+    text = str(fspath(data))
+    path = Path(text).expanduser()
+    return str(path.resolve()) if path.exists() and text not in NAMES else text
+
+
+def _size(size: Any) -> str | None:
+    """A size as the command line spells it: "32", "48x64" or None."""
+    if size is None or isinstance(size, str):
+        return size
+    if isinstance(size, tuple | list):
+        return "x".join(str(side) for side in size)
+    return str(size)
+
+
 def probe(training: Training) -> float:
     """Images a second of a training that is thrown away: two steps to warm up, then a few seconds."""
     for _ in range(2):
         training.play_step()
-    images, seconds = training.images, training.seconds
-    for tick in training.play(every=1):
-        if tick.seconds - seconds > PROBE_SECONDS:
-            return (tick.images - images) / (tick.seconds - seconds)
-    raise AssertionError("an endless training ended")
+    training.wait()
+    start, before = time.perf_counter(), training.images
+    while (seconds := time.perf_counter() - start) < PROBE_SECONDS:
+        training.play_step()
+        training.wait()
+    return (training.images - before) / seconds
 
 
 def tick_images(total: int, batch: int) -> int:
-    """Images between two ticks: about a twenty-fourth of the budget."""
-    return max(batch, total // TICKS // batch * batch)
+    """Images between two ticks: whole batches, so that there are at most TICKS."""
+    return -(-total // (TICKS * batch)) * batch
 
 
 def machine(precision: Precision) -> dict[str, Any]:
@@ -155,15 +215,6 @@ def machine(precision: Precision) -> dict[str, Any]:
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-
-
-def _check_budget(minutes: float | None, images: int | None) -> None:
-    if minutes is not None and images is not None:
-        raise UserError("Both --minutes and --images were given; a run has one budget, so give one of them.")
-    if minutes is not None and not 0 < minutes < 1e6:
-        raise UserError(f"--minutes is {minutes:g}; it must be more than 0.")
-    if images is not None and images < 1:
-        raise UserError(f"--images is {images}; it must be 1 or more.")
 
 
 def _whole_batches(images: int, batch: int) -> int:

@@ -11,14 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from elegan.training.loop import Tick, Training
-from elegan.verbs.plan import Plan
+from elegan.verbs.plan import DEFAULT_MINUTES, Plan
 
 
 class Display:
     """A live panel on a terminal; a line a tick elsewhere; nothing when quiet."""
 
     def __init__(self, plan: Plan, out: str, *, quiet: bool = False) -> None:
-        self.console = Console(quiet=quiet, highlight=False)
+        self.console = Console(quiet=quiet, highlight=False, markup=False)
         self.plan, self.out = plan, out
         self.training: Training | None = None
         self.last: tuple[Tick, dict[str, Any]] | None = None
@@ -38,9 +38,17 @@ class Display:
         table.add_row("computes in", f"{plan.precision.name} on {plan.precision.device.type}, seed {plan.seed}")
         settings = ", ".join(f"{name} {_short(value)}" for name, value in vars(plan.config).items())
         table.add_row("settings", settings)
+        table.add_row("budget", self.budget())
         self.console.print(table)
         for note in data.notes:
-            self.console.print(f"[yellow]·[/] {note}")
+            self.say(f"· {note}")
+
+    def budget(self) -> str:
+        """What was asked for, in words."""
+        images, minutes = self.plan.asked["images"], self.plan.asked["minutes"]
+        if images is not None:
+            return f"{images:,} images shown"
+        return f"{minutes:g} minutes" if minutes is not None else f"{DEFAULT_MINUTES:g} minutes, since none was given"
 
     @contextmanager
     def live(self, training: Training) -> Iterator[None]:
@@ -64,8 +72,8 @@ class Display:
 
     def say_verdict(self, report: dict[str, Any]) -> None:
         """One sentence, and where to look."""
-        self.console.print(Text(report["sentence"]["en"], style="bold"))
-        self.console.print(f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif.")
+        self.console.print(Text(report["sentence"]["en"], style="bold"), soft_wrap=True)
+        self.say(f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif.")
 
     def _panel(self) -> RenderableType:
         assert self.training is not None
@@ -85,10 +93,10 @@ class Display:
         tick, look = self.last
         terms = Table.grid(padding=(0, 2))
         for side in dict.fromkeys(name.split("/")[0] for name in tick.terms):
-            values = [f"{n.split('/')[1]} [bold]{v:.3g}[/]" for n, v in tick.terms.items() if n.startswith(f"{side}/")]
-            terms.add_row(f"[dim]{side}[/]", "   ".join(values))
+            named = {name.split("/")[1]: value for name, value in tick.terms.items() if name.startswith(f"{side}/")}
+            terms.add_row(Text(side, "dim"), "   ".join(f"{name} {value:.3g}" for name, value in named.items()))
         if look:
-            terms.add_row("[dim]referee[/]", look["word"])
+            terms.add_row(Text("referee", "dim"), look["word"])
         return Group(head, terms)
 
 

@@ -1,17 +1,19 @@
 """The referee during training: a look at every tick, from features that it learnt by itself."""
 
+import math
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from elegan.data import Data
+from elegan.errors import UserError
 from elegan.evaluation.features import Coordinates, Embedder, load_features, train_features
 from elegan.evaluation.judge import quick_look
 from elegan.evaluation.modes import Mixture
 from elegan.game import Random
 from elegan.training.loop import Training
-from elegan.verbs.folder import Folder, draw, takes_labels
+from elegan.verbs.folder import Folder, draw
 from elegan.verbs.plan import Plan
 
 LOOKED_AT = 500
@@ -42,22 +44,27 @@ class Referee:
             return {}
         data = self.plan.data
         label = None
-        if takes_labels(self.plan):
+        if self.plan.conditional:
             label = Random((LOOK_SEED,)).integers(len(data.classes), LOOKED_AT)
         fakes = draw(self.plan, training, LOOKED_AT, label, seed=LOOK_SEED)
-        items = data.to_items(fakes) if bool(fakes.isfinite().all()) else fakes.numpy()
+        if not bool(fakes.isfinite().all()):
+            return {"not_finite": True, "word": "samples that are not finite"}
+        items = data.to_items(fakes)
         validation = data.part("validation")[0]
         look = quick_look(items, validation, self.features, history=self.history, mixture=mixture_of(data))
         self.history.append(look)
-        self.is_best = _distance(look) <= min(_distance(earlier) for earlier in self.history)
+        self.is_best = math.isfinite(_distance(look)) and _distance(look) <= min(map(_distance, self.history))
         return look
 
 
 def run_features(folder: Folder, data: Data) -> Embedder:
-    """The features kept in a run folder; learnt from the training part where there are none yet."""
+    """The features kept in a run folder; learnt from the training part where there are none, or damaged ones."""
     path = folder.checkpoints / "features.safetensors"
-    if path.exists():
-        return load_features(path)
+    if path.is_file():
+        try:
+            return load_features(path)
+        except UserError:
+            path.unlink()
     features = learn_features(data)
     path.parent.mkdir(parents=True, exist_ok=True)
     features.save(path)

@@ -1,11 +1,11 @@
-"""The run folder: what train writes and the other commands open."""
+"""The run folder as a user sees it: what train wrote and the other commands open."""
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,16 @@ from elegan.data import Data, open_data
 from elegan.errors import UserError, nearest
 from elegan.files import write_atomically
 from elegan.game import Game, Random, Spec
+from elegan.json_values import as_json
+from elegan.models import find
 from elegan.pictures import to_image
 from elegan.provenance import Label, LabelledImage
 from elegan.training.precision import Precision, choose
+from elegan.verbs.plan import make_config
 
 SAMPLE_BATCH = 256
+RUN_FIELDS = ("model", "preset", "config", "seed", "asked", "budget", "tick", "data", "precision")
+GENERATOR_FIELDS = ("model", "config", "shapes", "classes", "items", "scale", "conditional", "sha256", "images")
 
 
 class Samples(Tensor):
@@ -35,6 +40,8 @@ class Samples(Tensor):
 
     def images(self) -> list[LabelledImage]:
         """The samples [n, C, H, W] as pictures that are labelled when they are saved."""
+        if self.dim() != 4:
+            raise UserError("These samples are vectors, not images; they have no pictures.")
         return [LabelledImage.of(to_image(pixels), self.provenance) for pixels in to_pixels(self)]
 
 
@@ -54,17 +61,34 @@ class Run:
     """
 
     path: Path
-    report: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict, repr=False)
     """The last evaluation, as in report.json; empty before one was made."""
 
     @cached_property
     def record(self) -> dict[str, Any]:
         """run.json: everything that made the run."""
-        return _read_json(self.path / "run.json")
+        return _read_json(self.path / "run.json", RUN_FIELDS)
 
     @cached_property
+    def described(self) -> dict[str, Any]:
+        """generator.json: how to rebuild the networks around the weights."""
+        return _read_json(self.path / "generator.json", GENERATOR_FIELDS)
+
+    @cached_property
+    def weights(self) -> bytes:
+        """generator.safetensors; raises UserError when it is missing or isn't the file that was written."""
+        path = self.path / "generator.safetensors"
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise _unfinished(path) from error
+        if hashlib.sha256(content).hexdigest() != self.described["sha256"]:
+            raise UserError(f"{path} has changed since it was written; restore it or train the run again.")
+        return content
+
+    @property
     def weights_sha256(self) -> str:
-        return hashlib.sha256(self._read("generator.safetensors")).hexdigest()
+        return hashlib.sha256(self.weights).hexdigest()
 
     @property
     def verdict(self) -> str:
@@ -74,24 +98,16 @@ class Run:
     @cached_property
     def game(self) -> Game:
         """The game with its delivered networks loaded, ready to sample from."""
-        from elegan.models import find
-        from elegan.verbs.plan import make_config
-
-        described = _read_json(self.path / "generator.json")
-        kind = find(described["model"])
-        spec = Spec(
-            {k: tuple(v) for k, v in described["shapes"].items()},
-            tuple(described["classes"]),
-            described["items"],
-        )
-        game = kind(make_config(described["model"], kind, None, described["config"]), spec)
+        tensors = self.weights
         try:
-            tensors = load(self._read("generator.safetensors"))
+            game = _rebuild(self.described)
+            loaded = load(tensors)
             for name in game.deliver:
-                mine = {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+                mine = {k.removeprefix(f"{name}."): v for k, v in loaded.items() if k.startswith(f"{name}.")}
                 game.get_submodule(name).load_state_dict(mine)
-        except (SafetensorError, RuntimeError) as error:
-            raise UserError(f"{self.path / 'generator.safetensors'} is damaged; train the run again.") from error
+        except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+            path = self.path / "generator.json"
+            raise UserError(f"{path} doesn't describe the weights beside it; restore it or train again.") from error
         self.precision.place(game)
         return game.eval()
 
@@ -110,36 +126,22 @@ class Run:
         samples.provenance = self.label_for(seed)
         return samples
 
-    @torch.no_grad()
     def sample_with_labels(
         self, n: int, *, label: int | str | None = None, seed: int = 0
     ) -> tuple[Tensor, Tensor | None]:
         """The samples and the labels that were asked for (int64 [n]; None where the model takes none)."""
-        if n < 1:
-            raise UserError(f"--n is {n}; it must be 1 or more.")
-        if seed < 0:
-            raise UserError(f"--seed is {seed}; it must be 0 or more.")
-        random = Random((seed, 1), self.precision.device)
-        labels = self.labels(n, label, random)
-        parts = []
-        for start in range(0, n, SAMPLE_BATCH):
-            rows = slice(start, min(n, start + SAMPLE_BATCH))
-            condition = {} if labels is None else {"label": labels[rows]}
-            parts.append(self.game.sample(rows.stop - rows.start, condition, random).float())
-        return torch.cat(parts).cpu() * self.scale, None if labels is None else labels.cpu()
+        for name, value, least in (("n", n, 1), ("seed", seed, 0)):
+            if not isinstance(value, int | np.integer) or not least <= value < 2**63:
+                raise UserError(f"{name} is {value!r}; it must be a whole number of {least} or more.")
+        random = Random((int(seed), 1), self.precision.device)
+        labels = self.labels(int(n), label, random)
+        samples = generate(self.game, int(n), labels, random)
+        return samples * float(self.described["scale"]), None if labels is None else labels.cpu()
 
-    @cached_property
+    @property
     def classes(self) -> tuple[str, ...]:
         """The classes that can be asked for; empty for a model that takes no label."""
-        return tuple(self.game.spec.classes) if self.conditional else ()
-
-    @property
-    def conditional(self) -> bool:
-        return bool(_read_json(self.path / "generator.json")["conditional"])
-
-    @property
-    def scale(self) -> float:
-        return float(_read_json(self.path / "generator.json")["scale"])
+        return tuple(str(name) for name in self.described["classes"]) if self.described["conditional"] else ()
 
     def to_items(self, samples: Tensor) -> np.ndarray:
         """What is written to files and judged: uint8 [n, H, W, C]; vectors stay float32 [n, D]."""
@@ -147,32 +149,33 @@ class Run:
 
     def labels(self, n: int, label: int | str | None, random: Random) -> Tensor | None:
         """The labels [n] for a wish; raises UserError for a class that there isn't."""
-        count = len(self.classes)
-        if not count:
+        names = list(self.classes)
+        if not names:
             if label is None:
                 return None
-            raise UserError(
-                f"A label ({label}) was asked for, but {self.path} was trained without labels; leave it out."
-            )
+            raise UserError(f"{self.path} was trained without labels and can't be asked for {label}; leave it out.")
         if label is None:
-            return random.integers(count, n)
-        if label == "all":
-            return torch.arange(n, device=random.device) * count // n
-        names = [str(name) for name in self.classes]
+            return random.integers(len(names), n)
         if str(label) in names:
             return torch.full((n,), names.index(str(label)), device=random.device)
-        raise UserError(
-            f'There is no class "{label}"; the classes are {", ".join(names)}, or "all".{nearest(str(label), names)}'
-        )
+        if label == "all":
+            return torch.arange(n, device=random.device) * len(names) // n
+        if str(label).isdecimal() and int(label) < len(names):
+            return torch.full((n,), int(label), device=random.device)
+        shown = ", ".join(names[:30])
+        raise UserError(f'There is no class "{label}"; the classes are {shown}, or "all".{nearest(str(label), names)}')
 
     def label_for(self, seed: int) -> Label:
         """What is written into every file made with this generator."""
-        return make_label(self.path.name, str(self.record["model"]), self.weights_sha256, seed)
+        return make_label(self.path.resolve().name, str(self.record["model"]), self.weights_sha256, int(seed))
 
     def open_data(self) -> Data:
         """The data that the run was trained on; raises UserError when they have changed or are gone."""
         asked = self.record["asked"]
-        data = open_data(asked["data"], size=asked["size"], seed=self.record["seed"], skip_bad=asked["skip_bad"])
+        try:
+            data = open_data(asked["data"], size=asked["size"], skip_bad=asked["skip_bad"])
+        except UserError as error:
+            raise UserError(f"The data that {self.path} was trained on can't be opened: {error}") from error
         if data.fingerprint != self.record["data"]["fingerprint"]:
             raise UserError(
                 f"The data at {asked['data']} are not those that {self.path} was trained on (their fingerprint "
@@ -184,62 +187,76 @@ class Run:
         """Judge the generator against held-out data; writes report.json and report.html."""
         from elegan.verbs.evaluate import evaluate
 
-        evaluate(str(self.path), n=n, seed=seed)
-        return load_run(str(self.path))
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
-            raise UserError(f"{self.path} has no {name} yet; the same train command again finishes the run.") from error
+        evaluate(self.path, n=n, seed=seed)
+        return load_run(self.path)
 
 
-def make_label(run: str, model: str, weights_sha256: str, seed: int) -> Label:
+@torch.no_grad()
+def generate(game: Game, n: int, labels: Tensor | None, random: Random) -> Tensor:
+    """n samples on the processor in float32, a few hundred at a time."""
+    parts = []
+    for start in range(0, n, SAMPLE_BATCH):
+        rows = slice(start, min(n, start + SAMPLE_BATCH))
+        condition = {} if labels is None else {"label": labels[rows].to(random.device)}
+        parts.append(game.sample(rows.stop - rows.start, condition, random).float().cpu())
+    return torch.cat(parts)
+
+
+def make_label(run: str, model: str, weights_sha256: str | None, seed: int | None) -> Label:
     """What every file of a run says of itself."""
     return Label(f"elegan {__version__} {model}", weights_sha256, seed, run)
 
 
-def load_run(path: str) -> Run:
+def load_run(path: str | PathLike[str]) -> Run:
     """Open a run folder.  Raises UserError when it isn't one."""
-    folder = Path(path)
+    folder = Path(_as_path(path))
     if not (folder / "run.json").is_file():
-        why = "doesn't exist" if not folder.exists() else "has no run.json, so it is no run"
+        why = "has no run.json, so it is no run" if folder.exists() else "doesn't exist"
         raise UserError(f"{folder} {why}; give the folder that `elegan train --out` wrote.")
     run = Run(folder)
     run.record  # noqa: B018  a damaged run.json is said now
-    report = folder / "report.json"
-    run.report = _read_json(report) if report.exists() else {}
+    try:
+        run.report = _read_json(folder / "report.json", ("verdict",))
+    except UserError:
+        run.report = {}  # none yet, or damaged: evaluate writes a new one
     return run
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON atomically; NaN and infinities become strings."""
-    write_atomically(path, (json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    text = json.dumps(as_json(content), indent=1, ensure_ascii=False, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON can hold it: a NaN is the string "NaN"."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value
+def _rebuild(described: dict[str, Any]) -> Game:
+    kind = find(described["model"])
+    shapes = {name: tuple(int(side) for side in shape) for name, shape in described["shapes"].items()}
+    spec = Spec(shapes, tuple(described["classes"]), int(described["items"]))
+    return kind(make_config(described["model"], kind, None, described["config"]), spec)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _as_path(path: object) -> str:
+    if isinstance(path, str | PathLike):
+        return str(fspath(path))
+    raise UserError(f"{path!r} is no path; give the run folder's name.")
+
+
+def _unfinished(path: Path) -> UserError:
+    return UserError(f"{path.parent} has no {path.name} yet; the same train command again finishes the run.")
+
+
+def _read_json(path: Path, needs: tuple[str, ...]) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(
-            f"{path.parent} has no {path.name} yet; the same train command again finishes the run."
-        ) from error
-    except ValueError as error:
-        raise UserError(f"{path} is damaged and can't be read as JSON; restore it or train the run again.") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path} is damaged; restore it or train the run again.")
+    except FileNotFoundError as error:
+        raise _unfinished(path) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is damaged and can't be read; restore it or train the run again.") from error
+    missing = [name for name in needs if not isinstance(content, dict) or name not in content]
+    if missing:
+        raise UserError(f"{path} is damaged: it has no {missing[0]}; restore it or train the run again.")
+    assert isinstance(content, dict)
     return content
 
 
-__all__ = ["Run", "load_run", "plain", "write_json"]
+__all__ = ["Run", "Samples", "generate", "load_run", "make_label", "to_pixels", "write_json"]

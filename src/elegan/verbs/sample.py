@@ -1,20 +1,27 @@
 """`elegan sample`: from a trained run to labelled files."""
 
+import csv
+import shutil
+from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from elegan.errors import UserError
-from elegan.pictures import grid, scatter, to_image
+from elegan.pictures import contact_sheet, grid, scatter, to_image
 from elegan.provenance import write_arrays, write_image
 from elegan.verbs.run import Run, load_run
 
+OTHER_FORMATS = {".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".npy", ".zip", ".mp4", ".pdf"}
+"""What a person who names such a file means, and a folder isn't."""
+
 
 def sample(
-    run: str,
+    run: str | PathLike[str],
     *,
-    out: str,
+    out: str | PathLike[str],
     n: int = 64,
     seed: int = 0,
     label: str | int | None = None,
@@ -22,32 +29,57 @@ def sample(
 ) -> dict[str, Any]:
     """Draw n samples into ``out``: one grid for .png, arrays for .npz, else a folder of 00000.png, 00001.png …
 
-    ``label`` is a class, or "all" for equal shares of every class.  ``truncation`` is for models that have
-    it.  Raises UserError for a run that isn't one, a class that there isn't, or a path that can't be written.
+    ``label`` is a class, or "all" for equal shares of every class: then a grid has a row a class.
+    ``truncation`` is for models that have it.  Raises UserError for a run that isn't one, a class that there
+    isn't, or a path that can't be written.
     """
     if truncation is not None:
         raise UserError("--truncation was given, but no model of this release has truncation; leave it out.")
-    trained, path = load_run(run), Path(out)
+    trained, path = load_run(run), Path(fspath(out)).expanduser()
     samples, labels = trained.sample_with_labels(n, label=label, seed=seed)
+    if not bool(samples.isfinite().all()):
+        raise UserError(f"{trained.path} diverged: its samples hold numbers that are not finite; train a new run.")
     items, numbers = trained.to_items(samples), None if labels is None else labels.numpy()
-    if path.suffix == ".npz":
-        write_arrays(path, items, trained.label_for(seed), numbers)
-    elif path.suffix == ".png":
-        columns = len(trained.classes) and n // len(trained.classes) if label == "all" else None
-        picture = grid(items, columns or None) if items.ndim == 4 else scatter(items[:, :2])
-        write_image(picture, path, trained.label_for(seed))
+    said, suffix = trained.label_for(seed), path.suffix.lower()
+    if suffix == ".npz":
+        write_arrays(path, items, said, numbers)
+    elif suffix == ".png":
+        write_image(_picture(trained, items, numbers if label == "all" else None), path, said)
     else:
-        _write_folder(trained, path, items, seed)
+        _write_folder(trained, path, items, numbers, seed)
     return {"out": str(path), "n": n, "seed": seed, "label": label, "weights_sha256": trained.weights_sha256}
 
 
-def _write_folder(run: Run, folder: Path, items: np.ndarray, seed: int) -> None:
+def _picture(run: Run, items: np.ndarray, rows: np.ndarray | None) -> Image.Image:
+    """A grid; a row a class where ``rows`` says whose each item is; dots for vectors."""
+    if items.ndim != 4:
+        return scatter(items[:, :2])
+    if rows is None:
+        return grid(items)
+    asked = np.unique(rows)
+    return contact_sheet([items[rows == c] for c in asked], [run.classes[c] for c in asked])
+
+
+def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, seed: int) -> None:
+    """Write into a folder beside the wished one and rename it, so that it is there whole or not at all."""
     if items.ndim != 4:
         raise UserError(f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot.")
-    if folder.suffix:
+    if folder.suffix.lower() in OTHER_FORMATS:
         raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz or a folder.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and isn't an empty folder; give a new one to --out.")
-    digits = max(5, len(str(len(items) - 1)))
-    for index, pixels in enumerate(items):
-        write_image(to_image(pixels), folder / f"{index:0{digits}d}.png", run.label_for(seed))
+    digits, said = max(5, len(str(len(items) - 1))), run.label_for(seed)
+    names = [f"{index:0{digits}d}.png" for index in range(len(items))]
+    partial = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        for name, pixels in zip(names, items, strict=True):
+            write_image(to_image(pixels), partial / name, said)
+        if labels is not None:
+            with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(
+                    [("file", "label"), *zip(names, (run.classes[c] for c in labels), strict=True)]
+                )
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
