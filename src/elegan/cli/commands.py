@@ -133,7 +133,7 @@ def doctor(words: Sequence[str]) -> int:
 def finish(result: Mapping[str, Any], *, as_json: bool) -> int:
     """Print the JSON line, where it was asked for; the exit status of a command that did all it was asked."""
     if as_json:
-        print(json.dumps(as_json(result), ensure_ascii=False, allow_nan=False), flush=True)
+        print(json.dumps(plain(result), ensure_ascii=False, allow_nan=False), flush=True)
     return 0
 
 
