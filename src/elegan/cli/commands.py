@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from elegan.cli.parsing import Flag, optional, parse
+from elegan.json_values import as_json as plain
 
 
 @dataclass(frozen=True)
