@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import struct
 import tarfile
 import zipfile
@@ -830,3 +831,11 @@ def test_pillow_is_left_as_it_was(tmp_path):
     open_data(half_bad(tmp_path), skip_bad=True)
     after = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
     assert after == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_among_the_images_is_left_alone(tmp_path):
+    for index in range(24):
+        Image.new("L", (8, 8), index).save(tmp_path / f"{index}.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert len(open_data(str(tmp_path))) == 24

@@ -73,12 +73,16 @@ def test_every_picture_says_that_it_was_generated(finished):
 
 def test_the_animation_shows_every_tick(finished):
     with Image.open(finished / "training.gif") as animation:
-        assert animation.n_frames >= 10
+        assert animation.n_frames == len(list((finished / "samples").glob("*.png")))
 
 
 def test_the_report_has_a_verdict_and_every_figure_its_null(finished):
     report = json.loads((finished / "report.json").read_text())
     assert report["verdict"].isupper()
+    for figure in report["fidelity"].values():
+        assert isinstance(figure["null"], float)
+        assert figure["interval"][0] <= figure["value"] <= figure["interval"][1]
+        assert figure["n"] > 0
     assert report["sentence"]["en"]
     assert report["sentence"]["ko"]
     page = (finished / "report.html").read_text()
@@ -288,6 +292,26 @@ def test_models_without_labels_train_and_sample(model, tmp_path):
     assert run.sample(3).shape == (3, 1, 8, 8)
     with pytest.raises(elegan.UserError, match="without labels"):
         run.sample(3, label=1)
+
+
+def test_the_clock_ends_a_run_at_a_tick_when_the_machine_is_slower_than_it_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("elegan.verbs.train.PATIENCE", 0.0)
+    monkeypatch.setattr("elegan.verbs.plan.PROBE_SECONDS", 0.1)
+    run = elegan.train(
+        "gan", data="digits", size=8, out=tmp_path / "slow", minutes=0.05, width=16, batch=32, referee=False
+    )
+    shown = [json.loads(line)["images"] for line in (run.path / "log.jsonl").read_text().splitlines()]
+    assert shown == [run.record["tick"]]
+    assert "the clock ends training" in capsys.readouterr().out
+    assert f"{shown[0]:,} images shown" in (run.path / "README.md").read_text()
+
+
+def test_the_best_checkpoint_is_the_one_that_the_referee_liked_most(finished):
+    from elegan.training.checkpoint import load_checkpoint
+
+    lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
+    best = min(lines, key=lambda line: line["look"]["kernel_distance"]["value"])
+    assert load_checkpoint(finished / "checkpoints", "best")[1]["images"] == best["images"]
 
 
 def test_divergence_is_a_verdict(tmp_path):

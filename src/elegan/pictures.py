@@ -20,6 +20,8 @@ PAPER, INK, FAINT = (255, 255, 255), (45, 48, 56), (214, 217, 224)
 DOT, CENTRE = (38, 92, 200), (226, 94, 28)
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 SUPERSAMPLE = 3
+LAST_LATIN = 0x24F
+WIDE_FONTS = ("NotoSansCJK-Regular.ttc", "NanumGothic.ttf", "AppleSDGothicNeo.ttc", "malgun.ttf", "DejaVuSans.ttf")
 
 
 def to_image(pixels: Pixels) -> Image.Image:
@@ -70,7 +72,7 @@ def contact_sheet(
     if not rows or len(labels) != len(rows):
         raise ValueError(f"Every row needs a label; there are {len(rows)} rows and {len(labels)} labels.")
     margin = cell // 4
-    font = _font(max(12, cell // 4))
+    font = _font(max(12, cell // 4), labels)
     gap = max(2, cell // 16)
     strips = [_on_paper(grid(row, len(row), gap, enlarge, cell)) for row in rows]
     indent = margin + max(_text_width(label, font) for label in labels)
@@ -156,10 +158,17 @@ def _on_paper(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", picture.size, (*PAPER, 255)), picture).convert("RGB")
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont:
+def _font(size: float, texts: Sequence[str] = ()) -> ImageFont.FreeTypeFont:
+    """Pillow's own font; for writing that it lacks, Korean say, one of the system's where there is one."""
+    if any(ord(letter) > LAST_LATIN for text in texts for letter in text):
+        for name in WIDE_FONTS:
+            try:
+                return ImageFont.truetype(name, size)
+            except OSError:
+                continue
     font = ImageFont.load_default(size)
     if not isinstance(font, ImageFont.FreeTypeFont):
-        raise RuntimeError("This Pillow was built without FreeType; install the wheel from PyPI.")
+        raise RuntimeError("This Pillow was built without FreeType; install a wheel of it.")
     return font
 
 

@@ -8,7 +8,7 @@ from elegan.errors import UserError
 
 
 def folder_files(folder: Path) -> list[EncodedFile]:
-    """Every visible file under a folder; links to folders are not followed.
+    """Every visible file under a folder; links to folders are not followed, and pipes and devices are no files.
 
     Raises UserError when the folder or one below it may not be listed.
     """
@@ -21,7 +21,12 @@ def folder_files(folder: Path) -> list[EncodedFile]:
         for root, _, names in os.walk(folder, onerror=refuse)
         for name in names
     ]
-    return [_file(folder, name) for name in sorted(names) if not is_hidden(name)]
+    return [_file(folder, name) for name in sorted(names) if not is_hidden(name) and not _is_special(folder / name)]
+
+
+def _is_special(path: Path) -> bool:
+    """A pipe, say, which would be waited for; a broken link stays, to be named as a bad file."""
+    return path.exists() and not path.is_file()
 
 
 def _file(folder: Path, name: str) -> EncodedFile:

@@ -102,13 +102,6 @@ class CGAN(Game):
 
     Config = CGANConfig
     conditional = True
-    presets = {
-        # section 4.1, with Adam for its descent with momentum and normal for its uniform latents
-        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, gamma_end=0.0, latent=100,
-                          batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
-        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
-                        gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
-    }  # fmt: skip
 
     def __init__(self, config: CGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -178,6 +171,14 @@ class CGAN(Game):
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"], batch["label"])
+
+    presets = {
+        # section 4.1, with Adam for its descent with momentum and normal for its uniform latents
+        "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, gamma_end=0.0, latent=100,
+                          batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
+                        gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
+    }  # fmt: skip
 
 
 def _players(config: CGANConfig, spec: Spec) -> tuple[nn.Module, nn.Module]:

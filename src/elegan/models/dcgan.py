@@ -112,11 +112,6 @@ class DCGAN(Game):
     """The GAN's objective with convolutional players."""
 
     Config = DCGANConfig
-    presets = {
-        # section 4: batch 128, learning rate 0.0002, 1024 channels at the 4x4 of a 64x64 image
-        "radford2015": dict(batch=128, lr=2e-4, lr_end=1.0, warm_up=0, beta2=0.999, gamma=0.0, width=128,
-                            batch_norm="both", augment=()),
-    }  # fmt: skip
 
     def __init__(self, config: DCGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -155,3 +150,9 @@ class DCGAN(Game):
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"])
+
+    presets = {
+        # section 4: batch 128, learning rate 0.0002, 1024 channels at the 4x4 of a 64x64 image
+        "radford2015": dict(batch=128, lr=2e-4, lr_end=1.0, warm_up=0, beta2=0.999, gamma=0.0, width=128,
+                            batch_norm="both", augment=()),
+    }  # fmt: skip

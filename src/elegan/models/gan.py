@@ -81,13 +81,6 @@ class GAN(Game):
 
     Config = GANConfig
     low_precision = False
-    presets = {
-        # the authors' settings for MNIST, with Adam for their descent with momentum and normal for uniform latents
-        "goodfellow2014": dict(objective="non-saturating", gamma=0.0, latent=100, width=1200, depth=2, maxout=240,
-                               dropout=0.5, batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999,
-                               augment=()),
-        "minimax": dict(objective="minimax"),
-    }  # fmt: skip
 
     def __init__(self, config: GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -121,3 +114,11 @@ class GAN(Game):
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"])
+
+    presets = {
+        # the authors' settings for MNIST, with Adam for their descent with momentum and normal for uniform latents
+        "goodfellow2014": dict(objective="non-saturating", gamma=0.0, latent=100, width=1200, depth=2, maxout=240,
+                               dropout=0.5, batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999,
+                               augment=()),
+        "minimax": dict(objective="minimax"),
+    }  # fmt: skip

@@ -72,20 +72,6 @@ class R3GAN(Game):
     """Relativistic pairs, R1 and R2, nothing else."""
 
     Config = R3GANConfig
-    presets = {
-            # Table 9 of the paper and its networks; its augmentation (blit, geometry, colour, cutout, with a share that
-        # grows) is affine with a constant share here, and its burn-in is a share of the run
-        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, fall_until=0.08, gamma=0.05, gamma_end=0.005, burn_in=0.08,
-                        ema=5_000_000, ema_ramp=1.0, augment_share=0.55, augment=("affine", "cutout"), warm_up=0,
-                        widths=(768, 768, 768, 768), blocks=2, group=16),
-        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, fall_until=0.2, gamma=2.0, gamma_end=0.2, burn_in=0.2,
-                       ema=500_000, ema_ramp=1.0, augment_share=0.3, augment=("affine", "cutout"), warm_up=0,
-                       widths=(768, 768, 768, 768, 384), blocks=2, group=16),
-        # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
-        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
-                        gamma_end=0.04, burn_in=0.7, burn_in_by="logarithm", ema=40_000, ema_ramp=0.02, latent=2,
-                        width=64, blocks=3),
-    }  # fmt: skip
 
     def __init__(self, config: R3GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
@@ -173,3 +159,18 @@ class R3GAN(Game):
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"], self.label(batch))
+
+    presets = {
+        # Table 9 of the paper and its networks; its augmentation (blit, geometry, colour, cutout, with a share that
+        # grows) is affine with a constant share here, and its burn-in is a share of the run
+        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, fall_until=0.08, gamma=0.05, gamma_end=0.005, burn_in=0.08,
+                        ema=5_000_000, ema_ramp=1.0, augment_share=0.55, augment=("affine", "cutout"), warm_up=0,
+                        widths=(768, 768, 768, 768), blocks=2, group=16),
+        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, fall_until=0.2, gamma=2.0, gamma_end=0.2, burn_in=0.2,
+                       ema=500_000, ema_ramp=1.0, augment_share=0.3, augment=("affine", "cutout"), warm_up=0,
+                       widths=(768, 768, 768, 768, 384), blocks=2, group=16),
+        # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)
+        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
+                        gamma_end=0.04, burn_in=0.7, burn_in_by="logarithm", ema=40_000, ema_ramp=0.02, latent=2,
+                        width=64, blocks=3),
+    }  # fmt: skip
