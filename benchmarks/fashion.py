@@ -28,7 +28,7 @@ def main() -> None:
     point = {
         "date": date.today().isoformat(), "elegan": elegan.__version__, "model": asked.model, "seed": asked.seed,
         "images": last["images"], "seconds": round(last["seconds"]), "machine": run.record["machine"],
-        "precision": run.record["precision"], "verdict": run.verdict, "features": run.report["features"]["name"],
+        "arithmetic": run.record["precision"], "verdict": run.verdict, "features": run.report["features"]["name"],
         **{name: brief(figure) for name, figure in run.report["fidelity"].items()},
         "memorisation": brief(run.report["memorisation"]["both"]),
         "agreement": brief(run.report["classes"]["agreement"]) if "classes" in run.report else None,
