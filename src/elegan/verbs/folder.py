@@ -120,7 +120,7 @@ class Folder:
 
     def write_generator(self, plan: Plan, training: Training) -> None:
         """The averaged weights of all that the game delivers, and how to rebuild the networks around them."""
-        said = {"made_with": f"elegan {__version__} {plan.model}, seed {plan.seed}"}  # one entry: their order isn't kept
+        said = {"made_with": f"elegan {__version__} {plan.model}, seed {plan.seed}"}  # one entry: order isn't kept
         digest = write_tensors(self.path / "generator.safetensors", training.averages.state(), said)
         spec = plan.data.spec
         write_json(
