@@ -339,7 +339,7 @@ def _trend(distance: Estimate, history: Sequence[Mapping[str, object]]) -> tuple
     if distance.value > best + 3 * margin and distance.value > 1.25 * best:
         return "worse", "worse than before"
     looks = len(earlier) - earlier.index(best)
-    return "level", f"no better for {looks} look{'s' if looks > 1 else ''}"
+    return "level", f"not clearly better for {looks} look{'s' if looks > 1 else ''}"
 
 
 def _value(look: Mapping[str, object]) -> object:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 EXTRAS = {
-    "datasets": ("datasets", "data sets from the Hugging Face hub"),
+    "datasets": ("'elegan[data]'", "data sets from the Hugging Face hub"),
 }
-"""Module → the package that pip installs for it, and what it is for."""
+"""Module → what pip installs for it, and what it is for."""
 SECONDS = 0.25
 """How long each speed is measured."""
 
@@ -59,9 +59,10 @@ def table(found: dict[str, Any]) -> "Table":
 
     units = ", ".join(found["bf16_units"]) or "none that can be seen"
     sheet = Table.grid(padding=(0, 2))
+    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
     rows = {
         "elegan": f"{found['elegan']}, torch {found['torch']}, Python {found['python']}, {found['system']}",
-        "processor": f"{found['cores']} cores, {found['threads']} threads, bf16 units: {units}",
+        "processor": f"{found['cores']} cores, {threads}, bf16 units: {units}",
         "memory": "unknown" if found["memory_gib"] is None else f"{found['memory_gib']} GiB",
         "graphics": found["graphics"] or "none",
         "free disk": f"{found['free_disk_gib']} GiB in this folder",

@@ -22,6 +22,7 @@ def table(models: list[dict[str, Any]]) -> "Table":
     sheet = Table("model", "what it is", "paper", "state", box=None, padding=(0, 2, 0, 0), pad_edge=False)
     sheet.columns[0].style = "bold"
     for model in models:
-        paper = f"{model['paper']}, {model['year']}, arXiv:{model['arxiv']}"
+        authors = model["paper"].split(",")[0]
+        paper = f"{authors}, {model['year']}\narXiv:{model['arxiv']}"
         sheet.add_row(model["name"], model["title"], paper, model["state"])
     return sheet
