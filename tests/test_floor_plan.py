@@ -83,6 +83,14 @@ def test_parts_need_torch_alone(path):
     assert {module.split(".")[0] for module, _ in imports_of(path)} <= OUTSIDE_OK
 
 
+@pytest.mark.parametrize("room", ["game", "models", "networks", "losses", "augment", "training"])
+def test_the_engine_needs_neither_a_command_line_nor_a_form(room):
+    """A cluster's image has torch and little else."""
+    files = [path for path in FILES if room_of(path) == room]
+    assert files
+    assert not {module.split(".")[0] for path in files for module, _ in imports_of(path)} & {"tyro", "pydantic", "rich"}
+
+
 def test_every_room_is_on_the_plan():
     rooms = {room_of(path) for path in FILES}
     assert rooms <= set(DOORS)
