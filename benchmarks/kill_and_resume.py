@@ -6,6 +6,7 @@ The exit status is 1 when a run ends with other weights.
 """
 
 import argparse
+import itertools
 import random
 import subprocess
 import sys
@@ -43,25 +44,32 @@ def main() -> int:
     whole = time.perf_counter() - start
     truth = (folder / "alone" / "generator.safetensors").read_bytes()
     same = kills = 0
-    while kills < asked.kills:
-        out = folder / f"killed-{kills}"
-        before = kills
-        while not (out / "README.md").exists():
-            process = subprocess.Popen(elegan(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            try:
-                _, errors = process.communicate(timeout=dice.uniform(0.2, 1.0) * whole if kills < asked.kills else None)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                kills += 1
-                continue
-            if process.returncode:
-                sys.exit(f"the resumed run failed: {errors}")
-        equal = (out / "generator.safetensors").read_bytes() == truth
-        same += equal * (kills - before)
-        print(f"{kills - before} kills in one run, {'bit-identical' if equal else 'DIFFERENT'}", flush=True)
+    for run in itertools.count():
+        survived = kill_until_done(folder / f"killed-{run}", dice, whole, asked.kills - kills)
+        equal = (folder / f"killed-{run}" / "generator.safetensors").read_bytes() == truth
+        same, kills = same + equal * survived, kills + survived
+        print(f"{survived} kills in one run, {'bit-identical' if equal else 'DIFFERENT'}", flush=True)
+        if kills >= asked.kills:
+            break
     print(f"{same} of {kills} kills resumed bit-identical")
     return int(same < kills)
+
+
+def kill_until_done(out: Path, dice: random.Random, whole: float, most: int) -> int:
+    """Start the command, kill it after a random share of the ``whole`` time, at most so often; how often it was."""
+    kills = 0
+    while not (out / "README.md").exists():
+        process = subprocess.Popen(elegan(out), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        try:
+            _, errors = process.communicate(timeout=dice.uniform(0.1, 0.8) * whole if kills < most else None)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            kills += 1
+            continue
+        if process.returncode:
+            sys.exit(f"the resumed run failed: {errors}")
+    return kills
 
 
 if __name__ == "__main__":

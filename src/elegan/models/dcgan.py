@@ -7,8 +7,9 @@ The objective is the GAN's (Goodfellow et al., 2014, arXiv:1406.2661, eq. 1, non
 
 What the paper adds is how to build the players (section 3): strided and transposed convolutions for
 pooling, batch normalisation, ReLU in G with tanh at its end, leaky ReLU in D, weights from N(0, 0.02²),
-Adam with β₁ = 0.5.  The defaults here leave batch normalisation out of D and put R1, γ/2 E‖∇D(x)‖²
-(Mescheder et al., 2018, arXiv:1801.04406, eq. 9) in its place; the preset "radford2015" is the paper's.
+Adam with β₁ = 0.5.  Vectors have no neighbours to convolve: there the same rules hold for dense layers.
+The defaults here leave batch normalisation out of D and put R1, γ/2 E‖∇D(x)‖² (Mescheder et al., 2018,
+arXiv:1801.04406, eq. 9), in its place; the preset "radford2015" is the paper's.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from elegan.augment import Augmentation
 from elegan.game import Batch, Config, Game, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES
 from elegan.losses.penalties import zero_centred
-from elegan.networks.layers import WideLinear
+from elegan.networks.layers import WideLinear, scaled_normal_
 from elegan.networks.shape import crop_to, pad_to, pyramid
 
 
@@ -57,7 +58,7 @@ def small_normal_(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
@@ -108,6 +109,36 @@ class Discriminator(nn.Module):
         return self.logit(self.shrink(pad_to(images, *self.pyramid.finest)).flatten(1))[:, 0]
 
 
+class DenseGenerator(nn.Module):
+    """z [n, latent] → vectors [n, d]: the generator's rules with dense layers, linear at the end."""
+
+    def __init__(self, size: int, config: DCGANConfig) -> None:
+        super().__init__()
+        width = config.width
+        layers: list[nn.Module] = []
+        for before in (config.latent, width, width):
+            layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+        self.network = nn.Sequential(*layers, scaled_normal_(nn.Linear(width, size)))
+
+    def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n d"]:
+        return self.network(z)
+
+
+class DenseDiscriminator(nn.Module):
+    """vectors [n, d] → logits [n]: the discriminator's rules with dense layers."""
+
+    def __init__(self, size: int, config: DCGANConfig) -> None:
+        super().__init__()
+        width, norm = config.width, config.batch_norm == "both"
+        layers: list[nn.Module] = [scaled_normal_(nn.Linear(size, width)), nn.LeakyReLU(0.2)]
+        for _ in range(2):
+            layers += [scaled_normal_(nn.Linear(width, width)), *[nn.BatchNorm1d(width)] * norm, nn.LeakyReLU(0.2)]
+        self.network = nn.Sequential(*layers, scaled_normal_(WideLinear(width, 1)))
+
+    def forward(self, vectors: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+        return self.network(vectors)[:, 0]
+
+
 class DCGAN(Game):
     """The GAN's objective with convolutional players."""
 
@@ -115,14 +146,16 @@ class DCGAN(Game):
 
     def __init__(self, config: DCGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        self.augmentation = Augmentation.for_data(config.augment, config.augment_share, spec.items)
-        self.generator, self.discriminator = Generator(spec.image, config), Discriminator(spec.image, config)
+        self.low_precision = spec.is_image
+        policies = config.augment if spec.is_image else ()
+        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.generator, self.discriminator = self.players()
 
-    @classmethod
-    def refuses(cls, config: DCGANConfig, spec: Spec) -> str | None:
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        config, spec = self.config, self.spec
         if spec.is_image:
-            return None
-        return f"dcgan is made of convolutions and the data are vectors of {spec.real[0]} numbers; take gan or r3gan."
+            return Generator(spec.image, config), Discriminator(spec.image, config)
+        return DenseGenerator(spec.real[0], config), DenseDiscriminator(spec.real[0], config)
 
     def discriminator_terms(self, batch: Batch) -> Terms:
         objective, real = OBJECTIVES["non-saturating"], batch["real"]
