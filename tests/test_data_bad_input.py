@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from elegan.cli import main
 from elegan.data import open_data
 from elegan.errors import UserError
 from elegan.verbs.check_data import check_data
@@ -259,7 +260,7 @@ def assert_one_sentence(message):
 
 
 @pytest.mark.parametrize(("make", "words"), BAD.values(), ids=BAD)
-def test_bad_data_are_refused_in_one_sentence(tmp_path, make, words):
+def test_bad_data_are_refused_in_one_sentence(tmp_path, capsys, make, words):
     path = str(make(tmp_path))
     with pytest.raises(UserError) as refusal:
         open_data(path)
@@ -270,6 +271,12 @@ def test_bad_data_are_refused_in_one_sentence(tmp_path, make, words):
     report = check_data(path)
     assert not report["ok"]
     assert report["problems"]
+    out = tmp_path / "never-written"
+    for command in (["train", "r3gan", "--data", path, "--out", str(out)], ["data", "check", path]):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
