@@ -273,6 +273,9 @@ def test_python_trains_a_mixture_and_reads_its_vectors(tmp_path):
     run = elegan.train("r3gan", data="ring", out=str(tmp_path / "ring"), images=9600, quiet=True)
     vectors = run.sample(100)
     assert vectors.shape == (100, 2)
+    elegan.sample(run.path, out=tmp_path / "points.npz", n=7)
+    assert np.load(tmp_path / "points.npz")["vectors"].shape == (7, 2)
+    assert read_label(tmp_path / "points.npz").digital_source_type.endswith("trainedAlgorithmicData")
     assert run.verdict.isupper()
     assert (run.path / "contact.png").exists()
 

@@ -150,11 +150,6 @@ class Batch(dict[str, Tensor]):
         self.progress = progress
         self.ranks = ranks or Ranks()
 
-    @property
-    def size(self) -> int:
-        """Rows on this rank."""
-        return len(next(iter(self.values())))
-
 
 @dataclass(frozen=True)
 class Config:

@@ -111,10 +111,6 @@ class CGAN(Game):
         self.generator, self.discriminator = _players(config, spec)
 
     @classmethod
-    def default_preset(cls, spec: Spec) -> str | None:
-        return None if spec.is_image else "mixture"
-
-    @classmethod
     def refuses(cls, config: CGANConfig, spec: Spec) -> str | None:
         if len(spec.classes) > 1:
             return None
@@ -176,8 +172,6 @@ class CGAN(Game):
         # section 4.1, with Adam for its descent with momentum and normal for its uniform latents
         "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, gamma_end=0.0, latent=100,
                           batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
-        "mixture": dict(batch=96, lr=3e-3, lr_ratio=2.0, lr_end=0.02, hold=0.4, warm_up=9_600, gamma=0.3,
-                        gamma_end=0.04, burn_in=0.7, ema=40_000, ema_ramp=0.02, latent=2, width=64, blocks=3),
     }  # fmt: skip
 
 

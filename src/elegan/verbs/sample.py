@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 from elegan.errors import UserError
 from elegan.pictures import contact_sheet, grid, scatter, to_image
-from elegan.provenance import write_arrays, write_image
+from elegan.provenance import TRAINED_DATA, write_arrays, write_image
 from elegan.verbs.run import Run, load_run
 
 OTHER_FORMATS = {".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".npy", ".zip", ".mp4", ".pdf"}
@@ -42,7 +43,8 @@ def sample(
     items, numbers = trained.to_items(samples), None if labels is None else labels.numpy()
     said, suffix = trained.label_for(seed), path.suffix.lower()
     if suffix == ".npz":
-        write_arrays(path, items, said, numbers)
+        source = said.digital_source_type if items.ndim == 4 else TRAINED_DATA
+        write_arrays(path, items, replace(said, digital_source_type=source), numbers)
     elif suffix == ".png":
         write_image(_picture(trained, items, numbers if label == "all" else None), path, said)
     else:
