@@ -268,13 +268,13 @@ class TableStream:
 
 def training(name, total=20 * ROWS):
     """A game of the table, seeded, in the default precision, on whatever ranks there are."""
+    from elegan.training.engine import Engine
     from elegan.training.loop import Training
-    from elegan.training.precision import Precision
     from elegan.training.ranks import here
 
     torch.manual_seed(3)
-    precision = Precision(torch.device("cpu"), bf16=False, channels_last=False)
-    return Training(GAMES[name](), TableStream(here()), total=total, seed=7, precision=precision)
+    engine = Engine(torch.device("cpu"), bf16=False, channels_last=False)
+    return Training(GAMES[name](), TableStream(here()), total=total, seed=7, engine=engine)
 
 
 __all__ = ["GAMES", "ROWS", "TableStream", "training"]

@@ -9,8 +9,8 @@ from elegan.errors import UserError
 from elegan.game import Batch, Progress, Random, Spec
 from elegan.models import MODELS, find
 from elegan.training.checkpoint import load_checkpoint, save_checkpoint
+from elegan.training.engine import Engine, cpu_bf16_units
 from elegan.training.loop import Training
-from elegan.training.precision import Precision, cpu_bf16_units
 
 ROWS = 8
 SMALL = {
@@ -50,8 +50,8 @@ class RandomStream:
 
 
 def training_of(name, shape, total=5 * ROWS, bf16=False, **settings):
-    precision = Precision(torch.device("cpu"), bf16=bf16, channels_last=len(shape) == 3)
-    return Training(game_of(name, shape, **settings), RandomStream(shape), total=total, precision=precision)
+    engine = Engine(torch.device("cpu"), bf16=bf16, channels_last=len(shape) == 3)
+    return Training(game_of(name, shape, **settings), RandomStream(shape), total=total, engine=engine)
 
 
 @pytest.mark.parametrize("name", MODELS)

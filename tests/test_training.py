@@ -15,7 +15,7 @@ from elegan.schedule import cosine, hold_then_cosine, log_cosine, warm_up
 from elegan.training import checkpoint
 from elegan.training.checkpoint import DamagedCheckpoint, load_checkpoint, load_newest, save_checkpoint
 from elegan.training.ema import Averages
-from elegan.training.precision import choose
+from elegan.training.engine import choose
 
 
 def tensors(value):
@@ -157,8 +157,8 @@ def test_two_ranks_draw_the_halves_of_one_batch():
 
 
 def test_perceptrons_stay_in_float32():
-    assert choose(gains=False).name == "float32"
-    assert choose("float32").name == "float32"
+    assert choose(gains=False).precision == "float32"
+    assert choose("float32").precision == "float32"
 
 
 def test_progress_is_a_share_of_the_budget():

@@ -26,6 +26,7 @@ from elegan.augment import Augmentation
 from elegan.game import Batch, Config, Game, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES
 from elegan.losses.penalties import zero_centred
+from elegan.networks.convolution import Convolution
 from elegan.networks.layers import WideLinear, scaled_normal_
 from elegan.networks.shape import crop_to, pad_to, pyramid
 
@@ -97,7 +98,7 @@ class Discriminator(nn.Module):
         for index, (before, after) in enumerate(pairwise(channels)):
             norm = config.batch_norm == "both" and index > 0
             layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=not norm),
+                Convolution(before, after, 4, 2, 1, bias=not norm),
                 *[nn.BatchNorm2d(after)] * norm,
                 nn.LeakyReLU(0.2),
             ]

@@ -28,7 +28,8 @@ class Convolution(nn.Conv2d):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         geometry = (tuple(self.stride), tuple(int(side) for side in self.padding), self.groups)
-        return _Convolution.apply(input.to(dtype), self.weight.to(dtype), bias, geometry)
+        output: Tensor = _Convolution.apply(input.to(dtype), self.weight.to(dtype), bias, geometry)  # type: ignore[no-untyped-call]
+        return output
 
 
 class _Convolution(Function):
@@ -43,8 +44,9 @@ class _Convolution(Function):
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Any:
         x, weight = ctx.saved_tensors
-        wanted = [_is_wanted(node) for node, _ in ctx.next_functions[:3]]
-        return *_Gradients.apply(slope, x, weight, ctx.geometry, wanted), None
+        wanted = [_is_wanted(node) for node, _ in ctx.next_functions]
+        wanted += [False] * (3 - len(wanted))  # without a bias there are two
+        return *_Gradients.apply(slope, x, weight, ctx.geometry, wanted), None  # type: ignore[no-untyped-call]
 
 
 class _Gradients(Function):
@@ -60,7 +62,7 @@ class _Gradients(Function):
     @staticmethod
     def backward(ctx: Any, by_x: Tensor | None, by_weight: Tensor | None, by_bias: Tensor | None) -> Any:
         slope, x, weight = ctx.saved_tensors
-        to_slope, to_x, to_weight = (_is_wanted(node) for node, _ in ctx.next_functions[:3])
+        to_slope, to_x, to_weight = (_is_wanted(node) for node, _ in ctx.next_functions)
         slopes: list[Tensor] = []
         new_x = new_weight = None
         if by_x is not None:
@@ -79,7 +81,7 @@ def _is_wanted(node: Any) -> bool:
     if node is None:
         return False
     try:
-        return bool(torch._C._will_engine_execute_node(node))  # type: ignore[attr-defined]
+        return bool(torch._C._will_engine_execute_node(node))
     except (AttributeError, RuntimeError):  # it doesn't answer for leaves that torch.autograd.grad asks for
         return True
 

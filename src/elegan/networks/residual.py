@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
+from elegan.networks.convolution import Convolution
 from elegan.networks.layers import LEAK, LEAKY_GAIN, ClassLogit, LabelVector, scaled_normal_
 from elegan.networks.shape import crop_to, pad_to, pyramid
 
@@ -34,7 +35,7 @@ class Block(nn.Module):
         for index, size in enumerate(sizes):
             groups = inner // group if group and size == 3 else 1
             bias = index < len(sizes) - 1
-            layer = nn.Conv2d(widths[index], widths[index + 1], size, padding=size // 2, groups=groups, bias=bias)
+            layer = Convolution(widths[index], widths[index + 1], size, padding=size // 2, groups=groups, bias=bias)
             self.layers.append(scaled_normal_(layer, gain if bias else 0.0))
 
     def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
@@ -56,7 +57,7 @@ def _changes(plan: Sequence[int]) -> nn.ModuleList:
 
 
 def _change(before: int, after: int) -> nn.Module:
-    return scaled_normal_(nn.Conv2d(before, after, 1, bias=False)) if before != after else nn.Identity()
+    return scaled_normal_(Convolution(before, after, 1, bias=False)) if before != after else nn.Identity()
 
 
 def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
@@ -89,7 +90,7 @@ class ResidualGenerator(nn.Module):
         self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
         self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
-        self.end = scaled_normal_(nn.Conv2d(plan[-1], shape[0], 1))
+        self.end = scaled_normal_(Convolution(plan[-1], shape[0], 1))
 
     def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         x = self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape) + self.basis
@@ -116,7 +117,7 @@ class ResidualDiscriminator(nn.Module):
         super().__init__()
         self.pyramid = pyramid(*shape[1:])
         plan = plan[::-1]
-        self.start = scaled_normal_(nn.Conv2d(shape[0], plan[0], 3, padding=1))
+        self.start = scaled_normal_(Convolution(shape[0], plan[0], 3, padding=1))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
         self.gather = scaled_normal_(nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN)
         self.logit = ClassLogit(features, classes)

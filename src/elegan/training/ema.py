@@ -18,7 +18,8 @@ class Averages:
     running statistics, are averaged as weights are; others are copied.
     """
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: Game, *, fused: bool = True) -> None:
+        self.fused = fused
         self.names = game.deliver
         self.modules = {name: _frozen_copy(game.get_submodule(name)) for name in game.deliver}
 
@@ -35,7 +36,11 @@ class Averages:
                     theirs.append(other)
                 else:
                     mine.copy_(other)
-        torch._foreach_lerp_(ours, theirs, weight)
+        if self.fused:
+            torch._foreach_lerp_(ours, theirs, weight)
+            return
+        for mine, other in zip(ours, theirs, strict=True):
+            mine.lerp_(other, weight)
 
     @contextmanager
     def inside(self, game: Game) -> Iterator[Game]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from elegan.game import Batch, Game, Move, Progress, Random, Terms
 from elegan.training.ema import Averages
-from elegan.training.precision import Precision, choose
+from elegan.training.engine import Engine, choose
 from elegan.training.ranks import average_gradients, here, term_mean
 
 
@@ -49,16 +49,14 @@ class Training:
     ...     print(tick.images, tick.terms)
     """
 
-    def __init__(
-        self, game: Game, stream: Stream, *, total: int, seed: int = 0, precision: Precision | None = None
-    ) -> None:
-        self.precision = precision or choose(gains=game.low_precision)
-        self.precision.place(game)
+    def __init__(self, game: Game, stream: Stream, *, total: int, seed: int = 0, engine: Engine | None = None) -> None:
+        self.engine = engine or choose(gains=game.low_precision)
+        self.engine.place(game)
         self.game, self.stream, self.total, self.seed = game.train(), stream, total, seed
         self.ranks = here()
         if game.config.batch % self.ranks.size:
             raise ValueError(f"A batch of {game.config.batch} can't be dealt evenly to {self.ranks.size} ranks.")
-        self.averages = Averages(game)
+        self.averages = Averages(game, fused=self.engine.fused)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.step, self.images, self.seconds, self.stopping = 0, 0, 0.0, False
         self._sums: dict[str, Tensor] = {}
@@ -89,7 +87,7 @@ class Training:
 
     def wait(self) -> None:
         """Wait until the device has done all that it was given; the processor always has."""
-        if self.precision.device.type == "cuda":
+        if self.engine.device.type == "cuda":
             torch.cuda.synchronize()
 
     def play_step(self) -> None:
@@ -107,10 +105,10 @@ class Training:
     def play_move(self, index: int, move: Move, batch: Batch) -> None:
         """One update: deal the data, ask for the terms, descend the sum of their means."""
         self._deal(move, batch)
-        batch.random = Random((self.seed, self.step, index), self.precision.device, self.ranks)
+        batch.random = Random((self.seed, self.step, index), self.engine.device, self.ranks)
         torch.manual_seed(batch.random.seed)  # dropout draws from the global generator
         optimizers = self._take_up(move, batch.progress)
-        with self.precision.autocast():
+        with self.engine.autocast():
             terms = getattr(self.game, move.terms)(batch)
         means = self._means(move, terms)
         torch.stack(list(means.values())).sum().backward()
@@ -120,6 +118,8 @@ class Training:
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+        if not self.engine.freeze:
+            self.game.zero_grad(set_to_none=True)
         with torch.no_grad():
             self.game.after_move(move, batch)
 
@@ -128,15 +128,16 @@ class Training:
             return
         rows = self.game.config.batch // self.ranks.size
         for name, tensor in self.stream.draw(rows).items():
-            batch[name] = tensor.to(self.precision.device, non_blocking=True)
+            batch[name] = tensor.to(self.engine.device, non_blocking=True)
         if move.data == "shown":
             self.images += self.game.config.batch
 
     def _take_up(self, move: Move, progress: Progress) -> list[torch.optim.Adam]:
         """Free the parameters that the move trains, freeze all others, and set the optimisers."""
-        trained = {id(p) for name in move.trains for p in self.game.get_submodule(name).parameters()}
-        for parameter in self.game.parameters():
-            parameter.requires_grad_(id(parameter) in trained)
+        if self.engine.freeze:
+            trained = {id(p) for name in move.trains for p in self.game.get_submodule(name).parameters()}
+            for parameter in self.game.parameters():
+                parameter.requires_grad_(id(parameter) in trained)
         for name in move.trains:
             settings = self.game.optimizer(name, progress)
             group = self._optimizer(name).param_groups[0]
@@ -150,8 +151,7 @@ class Training:
     def _optimizer(self, name: str) -> torch.optim.Adam:
         if name not in self.optimizers:
             parameters = list(self.game.get_submodule(name).parameters())
-            fused = self.precision.device.type in ("cpu", "cuda")
-            self.optimizers[name] = torch.optim.Adam(parameters, fused=fused)
+            self.optimizers[name] = torch.optim.Adam(parameters, fused=self.engine.fused, foreach=False)
         return self.optimizers[name]
 
     def _means(self, move: Move, terms: Terms) -> Terms:
@@ -205,7 +205,7 @@ class Training:
             optimizer = self._optimizer(name)
             parameter = optimizer.param_groups[0]["params"][int(index)]
             optimizer.state[parameter][entry] = _entry(optimizer, parameter, entry, value)
-        self._sums = {name: value.to(self.precision.device) for name, value in _under("sum.", tensors).items()}
+        self._sums = {name: value.to(self.engine.device) for name, value in _under("sum.", tensors).items()}
         self.step, self.images, self.seconds = numbers["step"], numbers["images"], numbers["seconds"]
         self.stream.position = numbers["position"]
         images, step, seconds = numbers["since"]

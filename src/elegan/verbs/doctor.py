@@ -28,9 +28,9 @@ def doctor() -> dict[str, Any]:
 
     from elegan import __version__
     from elegan.data.sizes import memory_bytes
-    from elegan.training.precision import choose, cpu_bf16_units
+    from elegan.training.engine import choose, cpu_bf16_units
 
-    precision, memory = choose(), memory_bytes()
+    engine, memory = choose(), memory_bytes()
     return {
         "elegan": __version__,
         "python": platform.python_version(),
@@ -40,15 +40,15 @@ def doctor() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "memory_gib": None if memory is None else round(memory / 2**30, 1),
         "bf16_units": list(cpu_bf16_units()),
-        "trains_on": precision.device.type,
-        "trains_in": precision.name,
+        "trains_on": engine.device.type,
+        "trains_in": engine.precision,
         "graphics": _graphics(),
         "free_disk_gib": round(shutil.disk_usage(Path.cwd()).free / 2**30, 1),
         "extras": {name: _version(name) for name in EXTRAS},
         "gflops": {
-            f"{work} {kind}": _speed(task, amount, precision.device)
+            f"{work} {kind}": _speed(task, amount, engine.device)
             for kind in ("float32", "bfloat16")
-            for work, (task, amount) in _work(precision.device, getattr(torch, kind)).items()
+            for work, (task, amount) in _work(engine.device, getattr(torch, kind)).items()
         },
     }
 

@@ -163,7 +163,7 @@ class Folder:
 
 def draw(plan: Plan, training: Training, n: int, label: Tensor | None, seed: int = LATENT_SEED) -> Tensor:
     """n samples of the averaged generator, on the processor, in float32."""
-    random = Random((seed, n), training.precision.device)
+    random = Random((seed, n), training.engine.device)
     with training.averages.inside(training.game) as game:
         return generate(game, n, label, random)
 

@@ -21,8 +21,8 @@ from elegan.data.builtin import NAMES
 from elegan.errors import UserError, nearest
 from elegan.game import Game
 from elegan.models import find
+from elegan.training.engine import Engine, choose
 from elegan.training.loop import Training
-from elegan.training.precision import Precision, choose
 from elegan.training.ranks import here
 
 DEFAULT_MINUTES = 4.0
@@ -45,7 +45,7 @@ class Plan:
     config: Any
     data: Data
     asked: Mapping[str, Any]
-    precision: Precision
+    engine: Engine
     seed: int
     conditional: bool
     """Whether the generator takes a label."""
@@ -54,7 +54,7 @@ class Plan:
         """The game with weights that depend on the seed alone, at its start."""
         torch.manual_seed(self.seed)
         game, stream = self.game(self.config, self.data.spec), self.data.stream("train", seed=self.seed, ranks=here())
-        return Training(game, stream, total=total, seed=self.seed, precision=self.precision)
+        return Training(game, stream, total=total, seed=self.seed, engine=self.engine)
 
     def budget(self) -> dict[str, Any]:
         """Images to show.  Minutes become images by a short probe of this machine's speed."""
@@ -78,8 +78,8 @@ class Plan:
             "budget": dict(budget),
             "tick": tick_images(budget["images"], self.config.batch),
             "data": self.data.describe(),
-            "precision": self.precision.name,
-            "machine": machine(self.precision),
+            "precision": self.engine.precision,
+            "machine": machine(self.engine),
         }
 
 
@@ -111,8 +111,8 @@ def make_plan(
         )
     trial = _try(model, game, config, opened)
     asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
-    precision = choose(gains=trial.low_precision)
-    return Plan(model, chosen, game, config, opened, asked, precision, seed, trial.conditional)
+    engine = choose(gains=trial.low_precision)
+    return Plan(model, chosen, game, config, opened, asked, engine, seed, trial.conditional)
 
 
 def make_config(model: str, game: type[Game], preset: str | None, settings: Mapping[str, Any]) -> Any:
@@ -203,10 +203,10 @@ def tick_images(total: int, batch: int) -> int:
     return -(-total // (TICKS * batch)) * batch
 
 
-def machine(precision: Precision) -> dict[str, Any]:
+def machine(engine: Engine) -> dict[str, Any]:
     """The machine in general terms."""
     return {
-        "device": torch.cuda.get_device_name() if precision.device.type == "cuda" else precision.device.type,
+        "device": torch.cuda.get_device_name() if engine.device.type == "cuda" else engine.device.type,
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),

@@ -35,7 +35,7 @@ class Display:
         table.add_row("model", plan.model + (f", preset {plan.preset}" if plan.preset else ""))
         table.add_row("data", f"{data.name}: {len(data):,} items of {shape}{classes}")
         table.add_row("into", self.out)
-        table.add_row("computes in", f"{plan.precision.name} on {plan.precision.device.type}, seed {plan.seed}")
+        table.add_row("computes in", f"{plan.engine.precision} on {plan.engine.device.type}, seed {plan.seed}")
         settings = ", ".join(f"{name} {_short(value)}" for name, value in vars(plan.config).items())
         table.add_row("settings", settings)
         table.add_row("budget", self.budget())

@@ -24,7 +24,7 @@ from elegan.json_values import as_json
 from elegan.models import find
 from elegan.pictures import to_image
 from elegan.provenance import Label, LabelledImage
-from elegan.training.precision import Precision, choose
+from elegan.training.engine import Engine, choose
 from elegan.verbs.plan import make_config
 
 SAMPLE_BATCH = 256
@@ -108,11 +108,11 @@ class Run:
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             path = self.path / "generator.json"
             raise UserError(f"{path} doesn't describe the weights beside it; restore it or train again.") from error
-        self.precision.place(game)
+        self.engine.place(game)
         return game.eval()
 
     @cached_property
-    def precision(self) -> Precision:
+    def engine(self) -> Engine:
         """Samples are drawn in float32, so that every machine draws nearly the same."""
         return choose("float32")
 
@@ -133,7 +133,7 @@ class Run:
         for name, value, least in (("n", n, 1), ("seed", seed, 0)):
             if not isinstance(value, int | np.integer) or not least <= value < 2**63:
                 raise UserError(f"{name} is {value!r}; it must be a whole number of {least} or more.")
-        random = Random((int(seed), 1), self.precision.device)
+        random = Random((int(seed), 1), self.engine.device)
         labels = self.labels(int(n), label, random)
         samples = generate(self.game, int(n), labels, random)
         return samples * float(self.described["scale"]), None if labels is None else labels.cpu()
