@@ -1,11 +1,12 @@
-"""The files of a zip or tar archive, read in memory: nothing is ever written under a name from an archive."""
+"""The files of a zip or tar archive, read where they lie: nothing is ever written under a name from an archive."""
 
 import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from elegan.data.found import LARGEST_FILE, EncodedFile, check_length, is_hidden, some
+from elegan.data.found import LARGEST_FILE, EncodedFile, Stamp, check_length, is_hidden, some
 from elegan.data.images import Unreadable
+from elegan.data.tar_index import Member, members, read_at, stamp_of
 from elegan.errors import UserError
 
 ZIP_ENDINGS = (".zip",)
@@ -18,7 +19,7 @@ def archive_files(path: Path) -> tuple[list[EncodedFile], list[str]]:
     Raises UserError for an archive that is damaged or cut short.
     """
     try:
-        files = _zip_files(path) if path.name.lower().endswith(ZIP_ENDINGS) else _tar_files(path)
+        files = _files(path)
     except PermissionError:
         raise
     except Exception as error:  # a damaged archive can make its reader raise anything
@@ -36,12 +37,17 @@ def _points_outside(name: str) -> bool:
     return path.is_absolute() or ".." in path.parts or bool(PureWindowsPath(name).drive)
 
 
-def _zip_files(path: Path) -> list[EncodedFile]:
-    archive = zipfile.ZipFile(path)  # stays open for as long as its files may be read
-    return [_zip_file(archive, entry) for entry in archive.infolist() if not entry.is_dir()]
+def _files(path: Path) -> list[EncodedFile]:
+    when = stamp_of(path)
+    if path.name.lower().endswith(ZIP_ENDINGS):
+        archive = zipfile.ZipFile(path)  # stays open for as long as its files may be read
+        return [_zip_file(archive, entry, when) for entry in archive.infolist() if not entry.is_dir()]
+    if _is_plain(path):
+        return [_plain_tar_file(path, member, when) for member in members(path)]
+    return _packed_tar_files(path, when)
 
 
-def _zip_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> EncodedFile:
+def _zip_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, when: Stamp) -> EncodedFile:
     def read() -> bytes:
         if entry.flag_bits & 1:
             raise Unreadable("encrypted")
@@ -51,13 +57,28 @@ def _zip_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> EncodedFile:
         except Exception as error:  # as above
             raise Unreadable("damaged in the archive") from error
 
-    return EncodedFile(_clean(entry.filename), read)
+    return EncodedFile(_clean(entry.filename), read, lambda: (entry.file_size, f"{entry.CRC} {when}"))
 
 
-def _tar_files(path: Path) -> list[EncodedFile]:
+def _is_plain(path: Path) -> bool:
+    try:
+        tarfile.open(path, "r:").close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
+def _plain_tar_file(path: Path, member: Member, when: Stamp) -> EncodedFile:
+    def read() -> bytes:
+        return read_at(path, when, member.offset, member.size)
+
+    return EncodedFile(_clean(member.name), read, lambda: (member.size, when[1]))
+
+
+def _packed_tar_files(path: Path, when: Stamp) -> list[EncodedFile]:
     """A compressed tar can only be read in order, so the wanted files' bytes are kept."""
     with tarfile.open(path, "r:*") as archive:
-        files = [_tar_file(archive, member) for member in archive if member.isreg()]
+        files = [_packed_tar_file(archive, member, when) for member in archive if member.isreg()]
         if not _ends_well(archive):
             raise tarfile.ReadError("a damaged header")
     return files
@@ -69,7 +90,7 @@ def _ends_well(archive: tarfile.TarFile) -> bool:
     return not any(archive.fileobj.read(tarfile.BLOCKSIZE))
 
 
-def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> EncodedFile:
+def _packed_tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo, when: Stamp) -> EncodedFile:
     name, content = _clean(member.name), b""
     wanted = EncodedFile(name, bytes).is_wanted and not is_hidden(name)
     if wanted and member.size <= LARGEST_FILE and (stream := archive.extractfile(member)):
@@ -79,7 +100,7 @@ def _tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo) -> EncodedFile:
         check_length(member.size)
         return content
 
-    return EncodedFile(name, read)
+    return EncodedFile(name, read, lambda: (member.size, when[1]))
 
 
 def _clean(name: str) -> str:

@@ -1,19 +1,30 @@
 """A data set as the rest of elegan sees it: items, labels, a split, and the way to tensors and back."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from elegan.data.ahead import Ahead
+from elegan.data.endless import Endless
+from elegan.data.fingerprint import fingerprint
+from elegan.data.found import plural, some
+from elegan.data.items import Items, LazyItems, rows_of
+from elegan.data.pixels import to_pixels, to_tensor
 from elegan.data.stream import ItemStream
 from elegan.game import Ranks, Spec
 
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[str, ...] = get_args(Part)
+MOST_IN_PART, MOST_BYTES_IN_PART = 20_000, 2**31
+"""So many images at most are brought into memory of a part whose images are not there."""
+MEASURED = 2_000
+KEPT_BYTES = 2**28
+"""A validation part up to this size is decoded once and stays, for it is looked at again and again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +49,7 @@ class Data:
     """Images as uint8 [N, H, W, C], or vectors as float32 [N, D], with everything known about them."""
 
     name: str
-    items: np.ndarray
+    items: Items
     labels: np.ndarray | None
     """int64 [N], or None."""
     classes: tuple[str, ...]
@@ -51,10 +62,16 @@ class Data:
     """Vectors are stored raw; games see them divided by this.  1 for images."""
     modes: Modes | None = None
     fingerprint: str = ""
-    """SHA-256 of the items, labels and classes; computed when not given."""
+    """SHA-256 of the items, labels and classes; computed when not given.  Of images that are not in memory: of their
+    files, as the notes say."""
+    tier: str = "memory"
+    """Where the images are: "memory", "disk" (decoded, in one file), "files" (decoded when drawn), or "stream"."""
+    endless: Endless | None = None
+    """Where the training images come from when the items are but the first of them."""
+    _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.fingerprint:
+        if not self.fingerprint and isinstance(self.items, np.ndarray):
             object.__setattr__(self, "fingerprint", fingerprint(self.items, self.labels, self.classes))
 
     def __len__(self) -> int:
@@ -62,7 +79,7 @@ class Data:
 
     @property
     def is_image(self) -> bool:
-        return self.items.ndim == 4
+        return len(self.items.shape) == 4
 
     @property
     def spec(self) -> Spec:
@@ -74,7 +91,14 @@ class Data:
             shapes = {"real": tuple(self.items.shape[1:])}
         if self.labels is not None:
             shapes["label"] = ()
-        return Spec(shapes, self.classes, items=len(self.split.train))
+        return Spec(shapes, self.classes, 0 if self.endless else len(self.split.train), self.variance)
+
+    @cached_property
+    def variance(self) -> float:
+        """The mean squared distance of a training item from the mean one, as games see them; of about 2,000 items."""
+        train = self.split.train
+        items = self.tensor(train[:: max(1, len(train) // MEASURED)]).flatten(1).double()
+        return round(float((items - items.mean(0)).square().sum(1).mean()), 4)
 
     def describe(self) -> dict[str, object]:
         """What a record of a run says of its data: plain values, ready for JSON."""
@@ -88,8 +112,18 @@ class Data:
             "classes": list(self.classes),
             "scale": self.scale,
             **{part: len(self.indices(part)) for part in PARTS},
-            "notes": list(self.notes),
+            "tier": self.tier,
+            "notes": [*self.notes, *self.remarks()],
         }
+
+    def remarks(self) -> list[str]:
+        """What was found only while the images were drawn, a sentence each."""
+        where = self.items if isinstance(self.items, LazyItems) else self.endless
+        replaced = [] if where is None else sorted(map(str, where.replaced.values()))
+        if not replaced:
+            return []
+        names = some(replaced)
+        return [f"{plural(len(replaced), 'image')} can't be read, and others stood in for them: {names}."]
 
     def tensor(self, indices: np.ndarray | Sequence[int] | Tensor) -> Tensor:
         """The items as games see them, float32.
@@ -97,11 +131,8 @@ class Data:
         Images are v / 127.5 - 1, [n, C, H, W] in [-1, 1] and channels_last memory; vectors [n, D] are
         divided by ``scale``.
         """
-        rows = torch.as_tensor(indices, dtype=torch.int64)
-        items = torch.from_numpy(self.items).index_select(0, rows)
-        if self.is_image:
-            return items.permute(0, 3, 1, 2).to(torch.float32).div_(127.5).sub_(1.0)
-        return items.div_(self.scale)
+        items = self.items[rows_of(indices)]
+        return to_tensor(items) if self.is_image else torch.from_numpy(items / np.float32(self.scale))
 
     def to_items(self, samples: Tensor) -> np.ndarray:
         """The way back from ``tensor``: clipped and rounded uint8 [n, H, W, C], or vectors times ``scale``.
@@ -109,13 +140,9 @@ class Data:
         Fakes take this road too before any metric.  Raises ValueError for images that hold a NaN, which has
         no 8-bit value; in vectors it stays one.
         """
-        values = samples.detach().to("cpu", torch.float32)
-        if not self.is_image:
-            return (values * self.scale).numpy()
-        if bool(values.isnan().any()):
-            raise ValueError("The samples hold NaN, which has no place among pixels.")
-        levels = values.add(1.0).mul_(127.5).clamp_(0, 255).round_().to(torch.uint8)
-        return levels.permute(0, 2, 3, 1).contiguous().numpy()
+        if self.is_image:
+            return to_pixels(samples)
+        return (samples.detach().to("cpu", torch.float32) * self.scale).numpy()
 
     def indices(self, part: str) -> np.ndarray:
         """The int64 indices of "train", "validation" or "test"."""
@@ -124,27 +151,45 @@ class Data:
         rows: np.ndarray = getattr(self.split, part)
         return rows
 
-    def part(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
-        """The items and labels of "train", "validation" or "test"."""
+    def part(self, name: str, most: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
+        """The items and labels of "train", "validation" or "test", in memory.
+
+        Of more than ``most`` items a sample is taken, the same each time.  Without it there are all where the
+        images are in memory; elsewhere at most 20,000, and no more than 2 GiB of them.
+        """
+        rows = self._some_of(name, most)
+        items = self._kept.get(name) if most is None else None
+        if items is None:
+            items = self.items[rows]
+        if self.tier == "files" and name == "validation" and most is None and items.nbytes <= KEPT_BYTES:
+            self._kept[name] = items
+        return items, None if self.labels is None else self.labels[rows]
+
+    def _some_of(self, name: str, most: int | None) -> np.ndarray:
         rows = self.indices(name)
-        return self.items[rows], None if self.labels is None else self.labels[rows]
+        if most is None:
+            one = int(np.prod(self.items.shape[1:])) * self.items.dtype.itemsize
+            most = (
+                len(rows) if self.tier in ("memory", "stream") else max(1, min(MOST_IN_PART, MOST_BYTES_IN_PART // one))
+            )
+        if most >= len(rows):
+            return rows
+        generator = np.random.default_rng(np.random.SeedSequence([PARTS.index(name), most]))
+        return np.sort(generator.choice(rows, most, replace=False))
 
     def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
         """The named tensors of these items: "real", and "label" int64 [n] where there are labels."""
         tensors = {"real": self.tensor(indices)}
         if self.labels is not None:
-            tensors["label"] = torch.from_numpy(self.labels[indices])
+            tensors["label"] = torch.from_numpy(self.labels[rows_of(indices)])
         return tensors
 
-    def stream(self, part: str = "train", *, seed: int, ranks: Ranks | None = None) -> ItemStream:
-        """An endless shuffled source of one part's items whose place is one number."""
-        return ItemStream(self.batch, self.indices(part), seed=seed, ranks=ranks or Ranks())
+    def stream(self, part: str = "train", *, seed: int, ranks: Ranks | None = None) -> ItemStream | Ahead:
+        """An endless shuffled source of one part's items whose place is one number.
 
-
-def fingerprint(items: np.ndarray, labels: np.ndarray | None, classes: Sequence[str]) -> str:
-    """SHA-256 over what the items are and how they are labelled; the same on every machine."""
-    digest = hashlib.sha256(f"{items.dtype.name} {items.shape} {list(classes)!r}".encode())
-    digest.update(np.ascontiguousarray(items, items.dtype.newbyteorder("<")).data)
-    if labels is not None:
-        digest.update(np.ascontiguousarray(labels, "<i8").data)
-    return digest.hexdigest()
+        Images that are not in memory are read ahead by a thread.
+        """
+        if self.endless and part == "train":
+            return self.endless.stream(seed=seed, ranks=ranks or Ranks())
+        stream = ItemStream(self.batch, self.indices(part), seed=seed, ranks=ranks or Ranks())
+        return stream if self.tier == "memory" else Ahead(stream)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from elegan.data.found import EncodedFile, check_length, is_hidden
+from elegan.data.found import EncodedFile, Stamp, check_length, is_hidden
 from elegan.errors import UserError
 
 
@@ -35,4 +35,8 @@ def _file(folder: Path, name: str) -> EncodedFile:
         check_length(path.stat().st_size)
         return path.read_bytes()
 
-    return EncodedFile(name, read)
+    def stamp() -> Stamp:
+        status = (folder / name).stat()
+        return status.st_size, status.st_mtime_ns
+
+    return EncodedFile(name, read, stamp)

@@ -14,12 +14,23 @@ LITTER = ("__macosx", "thumbs.db", "desktop.ini")
 UNKNOWN_LICENCE = "unknown: yours to check"
 
 
-@dataclass(frozen=True)
+Stamp = tuple[int, int | str]
+"""A file's length in bytes (0 where nothing knows it), and what changes when its content does: a time, say."""
+
+
+def no_stamp() -> Stamp:
+    """Of a file that is known by its name alone."""
+    return 0, 0
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedFile:
     """A file: its name inside its source (with "/") and the way to its bytes, which may raise Unreadable."""
 
     name: str
     read: Callable[[], bytes]
+    stamp: Callable[[], Stamp] = no_stamp
+    """May raise OSError."""
 
     @property
     def is_image(self) -> bool:

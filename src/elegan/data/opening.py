@@ -1,46 +1,52 @@
 """Any data a user may name, opened by one call."""
 
 from dataclasses import replace
-from hashlib import blake2b
 from pathlib import Path
-
-import numpy as np
 
 from elegan.data import builtin
 from elegan.data.archive import TAR_ENDINGS, ZIP_ENDINGS, archive_files
 from elegan.data.arrays import array_file
+from elegan.data.assemble import FEWEST, assemble
 from elegan.data.dataset import Data
 from elegan.data.folder import folder_files
 from elegan.data.found import BadFile, Found, plural, printable, some
 from elegan.data.hub import PREFIX, hub_data
+from elegan.data.hub_stream import PREFIX as STREAM_PREFIX
+from elegan.data.hub_stream import hub_stream
 from elegan.data.idx import idx_file, idx_folder, is_idx
 from elegan.data.images import SUFFIXES
 from elegan.data.layout import arrange
 from elegan.data.prepare import prepare
+from elegan.data.shards import ENDING, expand, is_pattern, open_shards
 from elegan.data.sizes import Size, parse_size
-from elegan.data.split import make_split, scarce
 from elegan.errors import UserError, nearest
-
-FEWEST = 20
 
 
 def open_data(data: str, *, size: Size = None, seed: int = 0, skip_bad: bool = False) -> Data:
-    """Open built-in data, a folder, an archive, an array file, an idx file or hub data.
+    """Open built-in data, a folder, an archive, shards, an array file, an idx file or hub data.
 
-    ``data``: "digits", "ring", "grid"; a path; or "hf:NAME[:SPLIT]".  ``size``: a side like 64, or height x
-    width like "48x64".  ``seed`` fixes the split, and the points of ring and grid.  With ``skip_bad`` files
-    that can't be used are left out and noted.  Raises UserError for whatever can't be used.
+    ``data``: "digits", "ring", "grid"; a path; a pattern of shards like "train-{000..099}.tar"; "hf:NAME[:SPLIT]"
+    or "hf-stream:NAME[:SPLIT]".  ``size``: a side like 64, or height x width like "48x64".  ``seed`` fixes the
+    split, and the points of ring and grid.  With ``skip_bad`` files that can't be used are left out and noted;
+    where images are decoded when they are drawn, others stand in for them.  Raises UserError for whatever can't
+    be used.
     """
     skipped: list[BadFile] = []
     opened = read_data(data, size=size, seed=seed, skipped=skipped if skip_bad else None)
     if not skipped:
         return opened
-    note = f"{plural(len(skipped), 'image')} can't be used, left out: {some(skipped)}."
+    what = "others stand in for them" if opened.tier == "files" else "left out"
+    note = f"{plural(len(skipped), 'image')} can't be used, {what}: {some(skipped)}."
     return replace(opened, notes=(*opened.notes, note))
 
 
-def read_data(data: str, *, size: Size = None, seed: int = 0, skipped: list[BadFile] | None = None) -> Data:
-    """As ``open_data``; a list ``skipped`` receives the files that were left out, even when it raises."""
+def read_data(
+    data: str, *, size: Size = None, seed: int = 0, skipped: list[BadFile] | None = None, keep: bool = True
+) -> Data:
+    """As ``open_data``; a list ``skipped`` receives the files that were left out, even when it raises.
+
+    Without ``keep`` no decoded images are written to the disk.
+    """
     shape = parse_size(size)
     if seed < 0:
         raise UserError(f"The seed is {seed}; it must be 0 or more.")
@@ -48,15 +54,17 @@ def read_data(data: str, *, size: Size = None, seed: int = 0, skipped: list[BadF
         if shape:
             raise UserError(f"{data} is made of points, which have no size; leave the size out.")
         return builtin.ring(seed) if data == "ring" else builtin.grid(seed)
+    if data.startswith(STREAM_PREFIX):
+        return hub_stream(data, shape, skipped)
     found = find(data)
     try:
-        items, kept = prepare(found, shape)
+        prepared = prepare(found, shape, skip_bad=skipped is not None, keep=keep)
     finally:
         if skipped is not None:
             skipped += found.bad
     if found.bad and skipped is None:
         _refuse_bad(found)
-    return _assemble(found, items, kept, seed)
+    return assemble(found, prepared, seed)
 
 
 def find(data: str) -> Found:
@@ -66,6 +74,8 @@ def find(data: str) -> Found:
     if data.startswith(PREFIX):
         return hub_data(data)
     path = Path(data).expanduser()
+    if is_pattern(data) and not path.exists():
+        return _shards(expand(data), path.name, data)
     if not data or not path.exists():
         raise UserError(_missing(data))
     try:
@@ -83,9 +93,21 @@ def _missing(data: str) -> str:
 
 def _folder(path: Path) -> Found:
     files = folder_files(path)
-    if not any(file.is_image for file in files) and (found := idx_folder(path)):
-        return found
+    if not any(file.is_image for file in files):
+        if shards := [path / file.name for file in files if file.name.endswith(ENDING)]:
+            return _shards(shards, path.resolve().name, str(path))
+        if found := idx_folder(path):
+            return found
     return arrange(files, path.resolve().name, str(path))
+
+
+def _shards(paths: list[Path], name: str, source: str) -> Found:
+    if found := open_shards(paths, name, source):
+        return found
+    raise UserError(
+        f"The shards {printable(source)} hold no images; each sample must be files of one name, as 000017.jpg and "
+        "000017.cls."
+    )
 
 
 def _file(path: Path) -> Found:
@@ -94,6 +116,8 @@ def _file(path: Path) -> Found:
         return array_file(path)
     if is_idx(name):
         return idx_file(path)
+    if name.endswith(ENDING) and (found := _labelled_shard(path)):
+        return found
     if name.endswith((*ZIP_ENDINGS, *TAR_ENDINGS)):
         files, notes = archive_files(path)
         found = arrange(files, path.name.split(".")[0], str(path))
@@ -107,47 +131,18 @@ def _file(path: Path) -> Found:
     )
 
 
+def _labelled_shard(path: Path) -> Found | None:
+    """A tar whose samples have labels of their own; any other is an archive of a folder."""
+    try:
+        found = open_shards([path], path.stem, str(path))
+    except UserError:  # the archive's reader says what is wrong
+        return None
+    return found if found and found.labels is not None else None
+
+
 def _refuse_bad(found: Found) -> None:
     count = len(found.images) + sum(bad.reason.startswith("named in") for bad in found.bad)
     raise UserError(
         f"{len(found.bad):,} of {plural(count, 'image')} can't be used: {some(found.bad)}; repair or remove "
         "them, or leave them out with --skip-bad (skip_bad=True in Python)."
     )
-
-
-def _assemble(found: Found, items: np.ndarray, kept: np.ndarray, seed: int) -> Data:
-    if len(items) < FEWEST:
-        raise UserError(
-            f"{found.source} has {plural(len(items), 'usable image')}, and at least {FEWEST} are needed to "
-            "train on some and judge by others; add more."
-        )
-    notes = list(found.notes)
-    labels, classes = _number(found, kept, notes)
-    numbers = np.zeros(len(items), np.int64) if labels is None else labels
-    few = scarce(numbers, classes) if labels is not None else []
-    if few:
-        notes.append(f"Not in every part of the split, for they have fewer than 3 images: {some(few)}.")
-    copies = len(items) - len({blake2b(item.tobytes(), digest_size=16).digest() for item in items})
-    if copies:
-        notes.append(f"Of {len(items):,} images, {copies:,} repeat another exactly, maybe in another part.")
-    parts = None if found.parts is None else found.parts[kept]
-    return Data(
-        found.name, items, labels, classes, make_split(numbers, seed, parts),
-        found.licence, found.source, tuple(notes),
-    )  # fmt: skip
-
-
-def _number(found: Found, kept: np.ndarray, notes: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Labels as int64 numbers and the classes' names, in the order of numbers where the names are numbers."""
-    if found.labels is None:
-        return None, ()
-    values = found.labels[kept]
-    if found.classes is not None:
-        return values.astype(np.int64), found.classes
-    names = [str(int(v)) if values.dtype.kind in "fiub" else str(v) for v in values]
-    order = sorted(set(names), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
-    if len(order) == 1:
-        notes.append(f"All images have the same label, {printable(order[0])}, so they count as unlabelled.")
-        return None, ()
-    number = {name: index for index, name in enumerate(order)}
-    return np.array([number[name] for name in names], np.int64), tuple(order)

@@ -73,13 +73,19 @@ def own_shape(shape: Shape) -> tuple[Shape, str | None]:
 
 def refuse_too_large(shape: Sequence[int]) -> None:
     """Raise UserError when 8-bit images [N, H, W, C] would not fit into a quarter of the memory there is."""
-    needed, memory = prod(shape), memory_bytes()
-    if memory is not None and needed > memory / SHARE_OF_MEMORY:
-        sides = " x ".join(f"{side:,}" for side in shape)
-        raise UserError(
-            f"Images of shape {sides} need {needed / 1e9:,.1f} GB of memory, more than a quarter of the "
-            f"{memory / 1e9:,.1f} GB that there are; give a smaller size or fewer images."
-        )
+    if fits_into_memory(shape):
+        return
+    sides = " x ".join(f"{side:,}" for side in shape)
+    raise UserError(
+        f"Images of shape {sides} need {prod(shape) / 1e9:,.1f} GB of memory, more than a quarter of the "
+        f"{(memory_bytes() or 0) / 1e9:,.1f} GB that there are; give a smaller size or fewer images."
+    )
+
+
+def fits_into_memory(shape: Sequence[int]) -> bool:
+    """Whether 8-bit images [N, H, W, C] need a quarter of memory at most; yes where nobody knows how much there is."""
+    memory = memory_bytes()
+    return memory is None or prod(shape) <= memory / SHARE_OF_MEMORY
 
 
 def memory_bytes() -> int | None:

@@ -26,14 +26,19 @@ class ItemStream:
     ) -> None:
         if not len(indices):
             raise ValueError("A stream needs at least one item to draw from.")
-        self.position = 0
-        self._batch, self._indices, self._seed, self._ranks = batch, indices, seed, ranks
+        self.position, self.ranks = 0, ranks
+        self._batch, self._indices, self._seed = batch, indices, seed
         self._epoch, self._order = -1, indices
 
     def draw(self, n: int) -> Mapping[str, Tensor]:
         """The next n items of this rank; ``position`` moves on by the whole batch of n · ranks items."""
-        start = self.position + self._ranks.rank * n
-        self.position += n * self._ranks.size
+        batch = self.at(self.position, n)
+        self.position += n * self.ranks.size
+        return batch
+
+    def at(self, position: int, n: int) -> Mapping[str, Tensor]:
+        """The n items of this rank from the whole batch that begins at ``position``, which stays as it is."""
+        start = position + self.ranks.rank * n
         return self._batch(self._between(start, start + n))
 
     def _between(self, start: int, stop: int) -> np.ndarray:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 ROWS, COLUMNS = 12, 8
 LARGEST_CELL = 128
+KEPT = {
+    "memory": "in memory",
+    "disk": "decoded, in a file on the disk",
+    "files": "where they are; decoded when they are drawn",
+    "stream": "nowhere; the stream is read while training",
+}
+"""What each tier means, in the table's words."""
 SHOWN = 10
 """So many problems are listed in the table; the JSON has them all."""
 
@@ -21,19 +28,21 @@ def check_data(
 ) -> dict[str, Any]:
     """Read everything once and report it: facts, notes, and every problem instead of the first alone.
 
-    "ok" says whether training would accept the data; "problems" why not, "skipped" which files ``skip_bad``
-    leaves out.  ``sheet`` is a .png file for a picture of what training would see.  Raises UserError for a
-    sheet that can't be written.
+    Of images too many for memory only a sample is decoded, and nothing is written; "tier" says where training
+    would keep them, and "decoded_per_second" how many images a second this machine decodes.  "ok" says whether
+    training would accept the data; "problems" why not, "skipped" which files ``skip_bad`` leaves out.  ``sheet``
+    is a .png file for a picture of what training would see.  Raises UserError for a sheet that can't be written.
     """
-    from elegan.data import read_data
+    from elegan.data import decoding_speed, read_data
     from elegan.errors import UserError
 
     target = _sheet_path(sheet)
     bad: list[BadFile] = []
     report: dict[str, Any] = {"path": path, "problems": [], "skipped": []}
     try:
-        data = read_data(path, size=size, skipped=bad)
+        data = read_data(path, size=size, skipped=bad, keep=False)
         report |= _facts(data)
+        report["decoded_per_second"] = decoding_speed(path, data)
         if target:
             _write(picture_sheet(data), target)
             report["sheet"] = str(target)
@@ -62,7 +71,9 @@ def picture_sheet(data: "Data") -> "Image":
         return np.stack([_small(item) for item in data.items[chosen]])
 
     if not data.is_image:
-        return pictures.scatter(data.items[:5_000], None if data.modes is None else data.modes.centres)
+        return pictures.scatter(
+            data.items[np.arange(min(len(data), 5_000))], None if data.modes is None else data.modes.centres
+        )
     if data.labels is None:
         return pictures.grid(shown(np.arange(len(data)), COLUMNS * COLUMNS), COLUMNS)
     classes = np.unique(data.labels)[:ROWS]
@@ -123,7 +134,9 @@ def _lines(report: dict[str, Any]) -> list[tuple[str, str]]:
         sides = "x".join(str(side) for side in report["shape"])
         parts = ", ".join(f"{part} {report[part]:,}" for part in ("train", "validation", "test"))
         lines += [("items", f"{report['items']:,} of {sides} ({parts})"), ("licence", report["licence"])]
-        lines += [("fingerprint", report["fingerprint"][:16])]
+        lines += [("fingerprint", report["fingerprint"][:16]), ("kept", KEPT[report["tier"]])]
+    if report.get("decoded_per_second"):
+        lines.append(("decoding", f"{report['decoded_per_second']:,.0f} images a second"))
     if report.get("classes"):
         counts = [f"{name} {count:,}" for name, count in report["classes"].items()]
         lines.append(("classes", _first(counts, ", ")))
