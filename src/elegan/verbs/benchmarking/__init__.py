@@ -1,0 +1,1 @@
+"""How `elegan benchmark` measures: cases, the processes that play them, the ceilings and the figures."""
