@@ -34,6 +34,8 @@ class Spec:
     classes: tuple[str, ...] = ()
     items: int = 0
     """How many items there are to train on; 0 when unknown or endless."""
+    variance: float = 0.0
+    """The mean squared distance of an item from the mean item, over all values together; 0 when unknown."""
 
     @property
     def real(self) -> tuple[int, ...]:
@@ -224,12 +226,17 @@ class Game(nn.Module):
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()
-        self.config, self.spec = config, spec
+        self.config, self.spec = self.settled(config, spec), spec
 
     @classmethod
     def default_preset(cls, spec: Spec) -> str | None:
         """The preset that stands in for the defaults on such data, if any."""
         return None
+
+    @classmethod
+    def settled(cls, config: Any, spec: Spec) -> Any:
+        """The config with what it leaves to the data filled in; a run's record holds this one."""
+        return config
 
     @classmethod
     def refuses(cls, config: Any, spec: Spec) -> str | None:

@@ -23,6 +23,16 @@ def zero_centred(logits: Float[Tensor, " n"], items: Float[Tensor, " n *shape"],
     return 0.5 * gamma * squared_slope(logits, items)
 
 
+GAMMA_OF_VARIANCE = 0.03
+"""γ in units of the data's variance.  A slope bridges the distance between images with a height of the order of 1, so
+‖∇D‖² is of the order of one over a squared distance; the factor was found on digits, clothes and fruit (LOG.md)."""
+
+
+def gamma_for(variance: float) -> float:
+    """γ for data whose items lie ``variance`` (a squared distance) from their mean; 1 where that isn't known."""
+    return float(f"{GAMMA_OF_VARIANCE * variance:.3g}") if variance > 0 else 1.0
+
+
 def one_centred(
     logits: Float[Tensor, " n"], items: Float[Tensor, " n *shape"], weight: float = 10.0
 ) -> Float[Tensor, " n"]:

@@ -13,7 +13,7 @@ arXiv:1801.04406, eq. 9), in its place; the preset "radford2015" is the paper's.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
 from typing import Literal
@@ -25,18 +25,23 @@ from torch import Tensor, nn
 from elegan.augment import Augmentation
 from elegan.game import Batch, Config, Game, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES
-from elegan.losses.penalties import zero_centred
+from elegan.losses.penalties import gamma_for, zero_centred
 from elegan.networks.convolution import Convolution
 from elegan.networks.layers import WideLinear, scaled_normal_
+from elegan.networks.normalisation import BatchNorm1d, BatchNorm2d
 from elegan.networks.shape import crop_to, pad_to, pyramid
 
 
 @dataclass(frozen=True)
 class DCGANConfig(Config):
+    lr: float = 1e-3
+    """The generator's learning rate at its height."""
+    ema_ramp: float = 0.05
+    """Early on the half-life is at most this share of the images shown so far."""
     beta1: float = 0.5
     """Adam's first momentum."""
-    gamma: float = 1.0
-    """Weight of R1 on real images; 0: no penalty, as in the paper."""
+    gamma: float | None = None
+    """Weight of R1 on real images; 0: no penalty, as in the paper; when not given: 0.03 times the data's variance."""
     latent: int = 100
     """Dimensions of the latent z."""
     width: int = 64
@@ -46,7 +51,7 @@ class DCGANConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.batch_norm == "both" and self.gamma:
+        if self.batch_norm == "both" and self.gamma != 0:
             raise ValueError(
                 f'gamma is {self.gamma} and batch_norm "both"; a slope of one image needs a discriminator '
                 'without batch normalisation, so set gamma to 0 or batch_norm to "generator".'
@@ -72,11 +77,11 @@ class Generator(nn.Module):
         channels = [config.width << level for level in range(self.pyramid.levels)][::-1]
         self.first = (channels[0], *self.pyramid.coarsest)
         self.project = nn.Linear(config.latent, prod(self.first), bias=False)
-        layers: list[nn.Module] = [nn.BatchNorm2d(channels[0]), nn.ReLU()]
+        layers: list[nn.Module] = [BatchNorm2d(channels[0]), nn.ReLU()]
         for before, after in pairwise(channels):
             layers += [
                 nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
+                BatchNorm2d(after),
                 nn.ReLU(),
             ]
         self.grow = nn.Sequential(*layers, nn.ConvTranspose2d(channels[-1], shape[0], 4, 2, 1))
@@ -99,7 +104,7 @@ class Discriminator(nn.Module):
             norm = config.batch_norm == "both" and index > 0
             layers += [
                 Convolution(before, after, 4, 2, 1, bias=not norm),
-                *[nn.BatchNorm2d(after)] * norm,
+                *[BatchNorm2d(after)] * norm,
                 nn.LeakyReLU(0.2),
             ]
         self.shrink = nn.Sequential(*layers)
@@ -118,7 +123,7 @@ class DenseGenerator(nn.Module):
         width = config.width
         layers: list[nn.Module] = []
         for before in (config.latent, width, width):
-            layers += [nn.Linear(before, width, bias=False), nn.BatchNorm1d(width), nn.ReLU()]
+            layers += [nn.Linear(before, width, bias=False), BatchNorm1d(width), nn.ReLU()]
         self.network = nn.Sequential(*layers, scaled_normal_(nn.Linear(width, size)))
 
     def forward(self, z: Float[Tensor, "n latent"]) -> Float[Tensor, "n d"]:
@@ -133,7 +138,7 @@ class DenseDiscriminator(nn.Module):
         width, norm = config.width, config.batch_norm == "both"
         layers: list[nn.Module] = [scaled_normal_(nn.Linear(size, width)), nn.LeakyReLU(0.2)]
         for _ in range(2):
-            layers += [scaled_normal_(nn.Linear(width, width)), *[nn.BatchNorm1d(width)] * norm, nn.LeakyReLU(0.2)]
+            layers += [scaled_normal_(nn.Linear(width, width)), *[BatchNorm1d(width)] * norm, nn.LeakyReLU(0.2)]
         self.network = nn.Sequential(*layers, scaled_normal_(WideLinear(width, 1)))
 
     def forward(self, vectors: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -147,10 +152,15 @@ class DCGAN(Game):
 
     def __init__(self, config: DCGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        config = self.config
         self.low_precision = spec.is_image
         policies = config.augment if spec.is_image else ()
         self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
         self.generator, self.discriminator = self.players()
+
+    @classmethod
+    def settled(cls, config: DCGANConfig, spec: Spec) -> DCGANConfig:
+        return config if config.gamma is not None else replace(config, gamma=gamma_for(spec.variance))
 
     def players(self) -> tuple[nn.Module, nn.Module]:
         config, spec = self.config, self.spec

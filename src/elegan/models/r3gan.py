@@ -11,11 +11,14 @@ and the generator G descends
 
 Both penalties stand on every discriminator step, and no network has a normalisation layer.  Learning
 rate, β₂ and γ follow a cosine "burn-in" (appendix).
+
+The presets are the paper's, made for days of eight GPUs.  The defaults are made for minutes of a processor: networks
+that see squares of pixels as one, tanh at G's end, a larger learning rate, and γ chosen from the data (LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -23,21 +26,27 @@ from torch import Tensor, nn
 from elegan.augment import Augmentation
 from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import relativistic_discriminator, relativistic_generator
-from elegan.losses.penalties import zero_centred
+from elegan.losses.penalties import gamma_for, zero_centred
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator
-from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan
-from elegan.networks.shape import pyramid
+from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan, patches
 from elegan.schedule import cosine, log_cosine
+
+PAPER: dict[str, Any] = dict(patch=1, bounded=False)
+"""What the paper's networks do otherwise than the defaults."""
 
 
 @dataclass(frozen=True)
 class R3GANConfig(Config):
+    lr: float = 1.5e-3
+    """The generator's learning rate at its height."""
+    ema_ramp: float = 0.05
+    """Early on the half-life is at most this share of the images shown so far."""
     beta2_start: float = 0.9
     """Adam's second momentum at the start; beta2 holds after the burn-in."""
-    gamma: float = 1.0
-    """Weight of R1 and R2 at the start; the one setting that does not carry over between kinds of data."""
-    gamma_end: float = 0.1
-    """Weight of R1 and R2 after the burn-in."""
+    gamma: float | None = None
+    """Weight of R1 and R2 at the start; when not given: 0.03 times the data's variance, summed over pixels."""
+    gamma_end: float | None = None
+    """Weight of R1 and R2 after the burn-in; when not given: a tenth of gamma."""
     burn_in: float = 0.5
     """The share of the budget over which gamma and beta2 change."""
     burn_in_by: Literal["value", "logarithm"] = "value"
@@ -52,6 +61,10 @@ class R3GANConfig(Config):
     """Residual blocks at each resolution; hidden layers for vectors."""
     widths: tuple[int, ...] = ()
     """Channels of each resolution, the coarsest first, instead of width and narrow."""
+    patch: int | None = None
+    """Pixels a side that the networks see and draw as one; when not given 4, 2 from 16x16 to 31x31, 1 below."""
+    bounded: bool = True
+    """Generated images end in tanh; the paper's end linearly."""
     group: int = 0
     """Channels a group of the paper's grouped bottleneck blocks; 0: dense 3x3 blocks, faster on a processor."""
     features: int = 128
@@ -64,8 +77,14 @@ class R3GANConfig(Config):
         for name in ("beta2_start", "burn_in"):
             if getattr(self, name) > 1 or (name == "beta2_start" and self.beta2_start == 1):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
-        if self.burn_in_by == "logarithm" and not (self.gamma > 0 and self.gamma_end > 0):
+        if self.burn_in_by == "logarithm" and 0 in (self.gamma, self.gamma_end):
             raise ValueError("gamma and gamma_end must be more than 0 where their logarithms change.")
+
+
+def patch_of(config: R3GANConfig, spec: Spec) -> int:
+    """The patch that was asked for, or what suits the size of the images."""
+    side = min(spec.image[1:]) if spec.is_image else 0
+    return config.patch or (4 if side >= 32 else 2 if side >= 16 else 1)
 
 
 class R3GAN(Game):
@@ -75,6 +94,7 @@ class R3GAN(Game):
 
     def __init__(self, config: R3GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        config = self.config
         self.low_precision = spec.is_image
         self.classes = len(spec.classes) if config.conditional else 0
         self.conditional = self.classes > 0
@@ -85,11 +105,13 @@ class R3GAN(Game):
     def players(self) -> tuple[nn.Module, nn.Module]:
         config, spec = self.config, self.spec
         if spec.is_image:
-            levels = pyramid(*spec.image[1:]).levels
+            patch = patch_of(config, spec)
+            levels = patches(*spec.image[1:], patch).levels
             plan = config.widths or channel_plan(config.width, config.narrow, levels)
+            build = (plan, config.blocks, config.group, patch)
             return (
-                ResidualGenerator(spec.image, self.classes, config.latent, plan, config.blocks, config.group),
-                ResidualDiscriminator(spec.image, self.classes, config.features, plan, config.blocks, config.group),
+                ResidualGenerator(spec.image, self.classes, config.latent, *build, config.bounded),
+                ResidualDiscriminator(spec.image, self.classes, config.features, *build),
             )
         size, depth = spec.real[0], (config.width, config.blocks)
         return (
@@ -102,8 +124,17 @@ class R3GAN(Game):
         return None if spec.is_image else "mixture"
 
     @classmethod
+    def settled(cls, config: R3GANConfig, spec: Spec) -> R3GANConfig:
+        gamma = gamma_for(spec.variance) if config.gamma is None else config.gamma
+        gamma_end = gamma / 10 if config.gamma_end is None else config.gamma_end
+        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_of(config, spec))
+
+    @classmethod
     def refuses(cls, config: R3GANConfig, spec: Spec) -> str | None:
-        levels = pyramid(*spec.image[1:]).levels if spec.is_image else 0
+        patch = patch_of(config, spec)
+        if spec.is_image and min(spec.image[1:]) < 4 * patch:
+            return f"patch is {patch}, and the images leave fewer than 4 of them a side; give a smaller --patch."
+        levels = patches(*spec.image[1:], patch).levels if spec.is_image else 0
         if config.widths and (not spec.is_image or len(config.widths) != levels + 1):
             return f"widths has {len(config.widths)} numbers and the data want {levels + 1}, one a resolution."
         return None
@@ -163,10 +194,10 @@ class R3GAN(Game):
     presets = {
         # Table 9 of the paper and its networks; its augmentation (blit, geometry, colour, cutout, with a share that
         # grows) is affine with a constant share here, and its burn-in is a share of the run
-        "cifar10": dict(batch=512, lr=2e-4, lr_end=0.25, fall_until=0.08, gamma=0.05, gamma_end=0.005, burn_in=0.08,
-                        ema=5_000_000, ema_ramp=1.0, augment_share=0.55, augment=("affine", "cutout"), warm_up=0,
-                        widths=(768, 768, 768, 768), blocks=2, group=16),
-        "ffhq64": dict(batch=256, lr=2e-4, lr_end=0.25, fall_until=0.2, gamma=2.0, gamma_end=0.2, burn_in=0.2,
+        "cifar10": dict(PAPER, batch=512, lr=2e-4, lr_end=0.25, fall_until=0.08, gamma=0.05, gamma_end=0.005,
+                        burn_in=0.08, ema=5_000_000, ema_ramp=1.0, augment_share=0.55, augment=("affine", "cutout"),
+                        warm_up=0, widths=(768, 768, 768, 768), blocks=2, group=16),
+        "ffhq64": dict(PAPER, batch=256, lr=2e-4, lr_end=0.25, fall_until=0.2, gamma=2.0, gamma_end=0.2, burn_in=0.2,
                        ema=500_000, ema_ramp=1.0, augment_share=0.3, augment=("affine", "cutout"), warm_up=0,
                        widths=(768, 768, 768, 768, 384), blocks=2, group=16),
         # 2-D mixtures in a minute: Fourier features, a high γ and a large learning rate (LOG.md)

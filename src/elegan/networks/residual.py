@@ -12,11 +12,11 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, pixel_unshuffle
 
 from elegan.networks.convolution import Convolution
 from elegan.networks.layers import LEAK, LEAKY_GAIN, ClassLogit, LabelVector, scaled_normal_
-from elegan.networks.shape import crop_to, pad_to, pyramid
+from elegan.networks.shape import Pyramid, crop_to, pad_to, pyramid
 
 EXPANSION = 2
 
@@ -68,10 +68,17 @@ def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
     return [max(narrow, 16 * round(width * 0.6**level / 16)) for level in range(levels + 1)]
 
 
-class ResidualGenerator(nn.Module):
-    """(z [n, latent], label [n]) → images [n, C, H, W], linear at the end: values may leave [-1, 1] a little.
+def patches(height: int, width: int, patch: int) -> Pyramid:
+    """The pyramid of resolutions when the networks see squares of ``patch`` x ``patch`` pixels as one."""
+    return pyramid(math.ceil(height / patch), math.ceil(width / patch))
 
-    ``plan`` holds the channels of each resolution, the coarsest first.
+
+class ResidualGenerator(nn.Module):
+    """(z [n, latent], label [n]) → images [n, C, H, W].
+
+    They end in tanh where ``bounded``; else they are linear, and values may leave [-1, 1] a little.  ``plan`` holds the
+    channels of each resolution, the coarsest first.  With a ``patch`` of p the last of them draws p x p pixels at once
+    (depth to space: Shi et al., 2016, arXiv:1609.05158), where thin layers would cost the most.
     """
 
     def __init__(
@@ -82,15 +89,17 @@ class ResidualGenerator(nn.Module):
         plan: Sequence[int],
         blocks: int,
         group: int = 0,
+        patch: int = 1,
+        bounded: bool = False,
     ) -> None:
         super().__init__()
-        self.shape = shape
-        self.pyramid = pyramid(*shape[1:])
+        self.shape, self.patch, self.bounded = shape, patch, bounded
+        self.pyramid = patches(*shape[1:], patch)
         self.label = LabelVector(classes, latent)
         self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
         self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
-        self.end = scaled_normal_(Convolution(plan[-1], shape[0], 1))
+        self.end = scaled_normal_(Convolution(plan[-1], shape[0] * patch**2, 1))
 
     def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         x = self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape) + self.basis
@@ -99,7 +108,8 @@ class ResidualGenerator(nn.Module):
         x = first(x)
         for change, blocks in zip(self.changes, finer, strict=True):
             x = blocks(interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False))
-        return crop_to(self.end(leaky_relu(x, LEAK)), *self.shape[1:]).float()
+        images = crop_to(pixel_shuffle(self.end(leaky_relu(x, LEAK)), self.patch), *self.shape[1:]).float()
+        return images.tanh() if self.bounded else images
 
 
 class ResidualDiscriminator(nn.Module):
@@ -113,18 +123,21 @@ class ResidualDiscriminator(nn.Module):
         plan: Sequence[int],
         blocks: int,
         group: int = 0,
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        self.pyramid = pyramid(*shape[1:])
+        self.pyramid, self.patch = patches(*shape[1:], patch), patch
         plan = plan[::-1]
-        self.start = scaled_normal_(Convolution(shape[0], plan[0], 3, padding=1))
+        self.start = scaled_normal_(Convolution(shape[0] * patch**2, plan[0], 3, padding=1))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
         self.gather = scaled_normal_(nn.Linear(plan[-1] * math.prod(self.pyramid.coarsest), features), LEAKY_GAIN)
         self.logit = ClassLogit(features, classes)
 
     def forward(self, images: Float[Tensor, "n c h w"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         first, *coarser = self.blocks
-        x = first(self.start(pad_to(images, *self.pyramid.finest)))
+        height, width = self.pyramid.finest
+        x = pixel_unshuffle(pad_to(images, height * self.patch, width * self.patch), self.patch)
+        x = first(self.start(x))
         for change, blocks in zip(self.changes, coarser, strict=True):
             x = blocks(change(avg_pool2d(x, 2)))
         return self.logit(leaky_relu(self.gather(leaky_relu(x, LEAK).flatten(1)), LEAK), label)

@@ -18,16 +18,19 @@ from pydantic import TypeAdapter, ValidationError
 import elegan
 from elegan.data import Data, open_data
 from elegan.data.builtin import NAMES
+from elegan.data.shards import is_pattern
 from elegan.errors import UserError, nearest
 from elegan.game import Game
 from elegan.models import find
-from elegan.training.engine import Engine, choose
+from elegan.training.engine import Engine
 from elegan.training.loop import Training
-from elegan.training.ranks import here
+from elegan.training.ranks import by_first, here
+from elegan.verbs.engine import OPTIONS, engine_options_in, settle_engine
 
 DEFAULT_MINUTES = 4.0
 """The budget when none is asked for."""
-TICKS = 24
+TICKS, FEWEST_TICKS, SECONDS_A_TICK = 24, 6, 4.0
+"""A tick costs a tenth of a second or two for its picture and checkpoint, so a short run has fewer."""
 MOST_MINUTES, MOST_IMAGES = 1_000_000, 10**12
 
 PROBE_SECONDS = 3.0
@@ -49,6 +52,10 @@ class Plan:
     seed: int
     conditional: bool
     """Whether the generator takes a label."""
+    engine_record: Mapping[str, Any]
+    """What run.json says of the engine."""
+    notes: tuple[str, ...] = ()
+    """What the user should hear before training starts."""
 
     def new_training(self, total: int) -> Training:
         """The game with weights that depend on the seed alone, at its start."""
@@ -62,7 +69,8 @@ class Plan:
         if images is not None:
             return {"images": _whole_batches(images, self.config.batch), "minutes": None, "probe": None}
         minutes = DEFAULT_MINUTES if minutes is None else minutes
-        speed = probe(self.new_training(total=10**12))
+        with self.engine.on_its_threads():
+            speed = probe(self.new_training(total=10**12))
         total = _whole_batches(round(minutes * 60 * TICK_SHARE * speed), self.config.batch)
         return {"images": total, "minutes": minutes, "probe": round(speed, 1)}
 
@@ -76,9 +84,10 @@ class Plan:
             "seed": self.seed,
             "asked": dict(self.asked),
             "budget": dict(budget),
-            "tick": tick_images(budget["images"], self.config.batch),
+            "tick": tick_images(budget["images"], self.config.batch, budget["probe"]),
             "data": self.data.describe(),
             "precision": self.engine.precision,
+            "engine": dict(self.engine_record),
             "machine": machine(self.engine),
         }
 
@@ -93,15 +102,21 @@ def make_plan(
     seed: int = 0,
     preset: str | None = None,
     skip_bad: bool = False,
+    recorded_engine: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
-    """Settle everything or raise UserError."""
+    """Settle everything or raise UserError.
+
+    ``settings`` are fields of the model's Config and of EngineOptions; ``recorded_engine`` is the "engine" of the
+    run that is to go on.
+    """
     game = find(model)
+    engine_options, settings = engine_options_in(settings)
     minutes, images, seed = check_numbers(minutes, images, seed)
     where, size = _place(data), _size(size)
     opened = open_data(where, size=size, skip_bad=skip_bad)
     chosen = preset or game.default_preset(opened.spec)
-    config = make_config(model, game, chosen, settings)
+    config = game.settled(make_config(model, game, chosen, settings), opened.spec)
     if refusal := game.refuses(config, opened.spec):
         raise UserError(refusal)
     if len(opened.split.train) < config.batch:
@@ -111,8 +126,10 @@ def make_plan(
         )
     trial = _try(model, game, config, opened)
     asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
-    engine = choose(gains=trial.low_precision)
-    return Plan(model, chosen, game, config, opened, asked, engine, seed, trial.conditional)
+    engine, engine_record, notes = settle_engine(engine_options, recorded_engine, gains=trial.low_precision)
+    return Plan(
+        model, chosen, game, config, opened, asked, engine, seed, trial.conditional, engine_record, notes
+    )  # fmt: skip
 
 
 def make_config(model: str, game: type[Game], preset: str | None, settings: Mapping[str, Any]) -> Any:
@@ -121,7 +138,7 @@ def make_config(model: str, game: type[Game], preset: str | None, settings: Mapp
     known = {field.name for field in fields(kind)}
     for name in settings:
         if name not in known:
-            raise UserError(f'{model} has no setting "{name}".{nearest(name, known)}')
+            raise UserError(f'{model} has no setting "{name}".{nearest(name, {*known, *OPTIONS})}')
     if preset is not None and preset not in game.presets:
         choice = ", ".join(game.presets) or "none"
         raise UserError(f'{model} has no preset "{preset}"; it has {choice}.{nearest(preset, game.presets)}')
@@ -174,7 +191,7 @@ def _place(data: object) -> str:
         raise UserError(f"{data!r} is no data; give a path or the name of a built-in data set.")
     text = str(fspath(data))
     path = Path(text).expanduser()
-    return str(path.resolve()) if path.exists() and text not in NAMES else text
+    return str(path.resolve()) if (path.exists() or is_pattern(text)) and text not in NAMES else text
 
 
 def _size(size: Any) -> str | None:
@@ -191,16 +208,19 @@ def probe(training: Training) -> float:
     for _ in range(2):
         training.play_step()
     training.wait()
-    start, before = time.perf_counter(), training.images
-    while (seconds := time.perf_counter() - start) < PROBE_SECONDS:
-        training.play_step()
+    start, before, steps = time.perf_counter(), training.images, 0
+    while (seconds := by_first(lambda: time.perf_counter() - start, training.ranks)) < PROBE_SECONDS:
+        for _ in range(1 + steps // 8):  # ranks ask rank 0 for the time, and so seldom that it costs little
+            training.play_step()
+            steps += 1
         training.wait()
     return (training.images - before) / seconds
 
 
-def tick_images(total: int, batch: int) -> int:
-    """Images between two ticks: whole batches, so that there are at most TICKS."""
-    return -(-total // (TICKS * batch)) * batch
+def tick_images(total: int, batch: int, speed: float | None) -> int:
+    """Images between two ticks, whole batches; ``speed`` in images a second, where it was measured."""
+    ticks = TICKS if speed is None else min(TICKS, max(FEWEST_TICKS, round(total / speed / SECONDS_A_TICK)))
+    return -(-total // (ticks * batch)) * batch
 
 
 def machine(engine: Engine) -> dict[str, Any]:
@@ -209,7 +229,8 @@ def machine(engine: Engine) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if engine.device.type == "cuda" else engine.device.type,
         "processor": platform.machine(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "processes": here().size,
+        "threads": engine.threads or torch.get_num_threads(),
         "system": platform.system(),
         "python": sys.version.split()[0],
         "torch": torch.__version__,
