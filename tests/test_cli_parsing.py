@@ -146,9 +146,9 @@ def test_train_passes_on_what_was_given_and_nothing_else(trained):
 
 
 def test_a_setting_given_at_its_default_is_still_given(trained):
-    default = find("r3gan").Config().gamma
-    assert main([*TRAIN, "--gamma", str(default), "--conditional"]) == 0
-    assert (trained["gamma"], trained["conditional"]) == (default, True)
+    default = find("r3gan").Config().lr
+    assert main([*TRAIN, "--lr", str(default), "--conditional"]) == 0
+    assert (trained["lr"], trained["conditional"]) == (default, True)
     assert "width" not in trained
 
 
@@ -290,7 +290,9 @@ def test_a_mistake_in_a_real_process_exits_with_2_and_one_line(words):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["train", "--help"], ["sample", "--help"], ["models"]], ids=" ".join
+    "words",
+    [["--help"], ["--version"], ["train", "--help"], ["sample", "--help"], ["benchmark", "--help"], ["models"]],
+    ids=" ".join,
 )
 def test_what_needs_no_torch_imports_none(words):
     program = "import sys, elegan.cli as c; c.main(sys.argv[1:]); print(*sys.modules, file=sys.stderr)"

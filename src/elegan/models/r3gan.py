@@ -46,7 +46,7 @@ class R3GANConfig(Config):
     gamma: float | None = None
     """Weight of R1 and R2 at the start; when not given: 0.03 times the data's variance, summed over pixels."""
     gamma_end: float | None = None
-    """Weight of R1 and R2 after the burn-in; when not given: a tenth of gamma."""
+    """Weight of R1 and R2 after the burn-in; when not given: a third of gamma."""
     burn_in: float = 0.5
     """The share of the budget over which gamma and beta2 change."""
     burn_in_by: Literal["value", "logarithm"] = "value"
@@ -126,7 +126,7 @@ class R3GAN(Game):
     @classmethod
     def settled(cls, config: R3GANConfig, spec: Spec) -> R3GANConfig:
         gamma = gamma_for(spec.variance) if config.gamma is None else config.gamma
-        gamma_end = gamma / 10 if config.gamma_end is None else config.gamma_end
+        gamma_end = float(f"{gamma / 3:.3g}") if config.gamma_end is None else config.gamma_end
         return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_of(config, spec))
 
     @classmethod
