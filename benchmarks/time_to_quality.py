@@ -67,9 +67,7 @@ def apart_features(data: Data) -> Embedder:
     rows = np.random.default_rng(FEATURES_SEED).permutation(len(images))[: len(images) // 2]
     held_images, held_labels = data.part("validation")
     held_out = None if held_labels is None else (held_images, held_labels)
-    return train_features(
-        images[rows], None if labels is None else labels[rows], held_out=held_out, seed=FEATURES_SEED
-    )
+    return train_features(images[rows], None if labels is None else labels[rows], held_out=held_out, seed=FEATURES_SEED)
 
 
 def plain_course(judge: Judge, folder: Path, images: Path, minutes: float, rate: float, seed: int, speed: float | None

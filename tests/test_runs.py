@@ -44,6 +44,7 @@ def test_a_run_folder_holds_what_other_programs_rely_on(finished):
     assert len(record["data"]["fingerprint"]) == 64
     assert record["data"]["licence"]
     assert {"torch", "python"} <= record["machine"].keys()
+    assert record["engine"]["precision"] == record["precision"]
 
 
 def test_the_log_has_a_line_a_tick_with_every_term(finished):
@@ -168,20 +169,23 @@ def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     assert (out / "checkpoints" / "last.json").exists()
 
 
+def read_json(path):
+    return json.loads(path.read_text()) if path.exists() else None
+
+
 def test_a_damaged_last_checkpoint_is_said_aloud_and_the_one_before_used(finished, tmp_path, capsys):
     out = tmp_path / "damaged"
     last = previous = None
-    while last == previous:  # a kill between the two files leaves both naming one checkpoint
+    while previous is None or last == previous:  # a kill between the two files leaves both naming one checkpoint
         process = subprocess.Popen(
             elegan_command(*COMMAND, "--out", out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        while process.poll() is None and not (out / "checkpoints" / "previous.json").exists():
+        while process.poll() is None and (previous is None or last == previous):
             time.sleep(0.01)
+            last, previous = (read_json(out / "checkpoints" / f"{name}.json") for name in ("last", "previous"))
         process.kill()
         process.communicate()
-        last, previous = (
-            json.loads((out / "checkpoints" / f"{name}.json").read_text()) for name in ("last", "previous")
-        )
+        last, previous = (read_json(out / "checkpoints" / f"{name}.json") for name in ("last", "previous"))
     (out / "checkpoints" / last["tensors"]).write_bytes(b"scrap")
     assert main([*COMMAND, "--out", str(out)]) == 0
     assert "checkpoint before it" in " ".join(capsys.readouterr().out.split())
@@ -298,7 +302,7 @@ def test_models_without_labels_train_and_sample(model, tmp_path):
 
 
 def test_the_clock_ends_a_run_at_a_tick_when_the_machine_is_slower_than_it_said(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("elegan.verbs.train.PATIENCE", 0.0)
+    monkeypatch.setattr("elegan.verbs.conduct.PATIENCE", 0.0)
     monkeypatch.setattr("elegan.verbs.plan.PROBE_SECONDS", 0.1)
     run = elegan.train(
         "gan", data="digits", size=8, out=tmp_path / "slow", minutes=0.05, width=16, batch=32, referee=False

@@ -31,6 +31,7 @@ COMMANDS = {
         Command("evaluate", "elegan.cli.commands:evaluate", "judge a run beside held-out real data"),
         Command("models", "elegan.cli.commands:models", "list the models and their papers"),
         Command("data check", "elegan.cli.commands:data_check", "look for trouble in data before training"),
+        Command("benchmark", "elegan.cli.benchmark:benchmark", "how fast models train here, beside plain PyTorch"),
         Command("doctor", "elegan.cli.commands:doctor", "what this machine can do, and what is missing"),
     )
 }

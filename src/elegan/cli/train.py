@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
+from dataclasses import dataclass, field, make_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
@@ -12,9 +12,13 @@ from elegan.cli.overview import HELP
 from elegan.cli.parsing import Flag, count, given, optional, options_of, parse
 from elegan.errors import UserError
 from elegan.models import MODELS, find
+from elegan.verbs.engine import EngineOptions
 
 if TYPE_CHECKING:
     from elegan.game import Game
+
+
+CREW = ("devices", "nodes", "node", "master")
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,17 @@ class TrainOptions:
     """Train until the budget is spent, unseen by the referee."""
     dry_run: Flag = False
     """Print the plan and stop."""
+    devices: int = 1
+    """How many processes share each batch: on CUDA one a device, on a processor one for some of its cores."""
+    nodes: int = 1
+    """How many machines take part, each started with the same command but for --node."""
+    node: int = 0
+    """Which of the machines this is, from 0."""
+    master: Annotated[str | None, optional("HOST:PORT")] = None
+    """With --nodes: node 0 and a free port there."""
     json: Flag = False
     """Print one JSON object as the last line."""
+    engine: OmitArgPrefixes[EngineOptions] = field(default_factory=EngineOptions)
 
 
 def train(words: Sequence[str]) -> int:
@@ -53,21 +66,28 @@ def train(words: Sequence[str]) -> int:
     game = find(name)
     options = parse(_options_for(game), words, prog="elegan train", description=_description(name, game))
     images = None if options.images is None else count(options.images, "--images")
+    from elegan.verbs.launch import ProcessLost, speaks
     from elegan.verbs.train import Interrupted, prepare_process
     from elegan.verbs.train import train as conduct
 
-    prepare_process()
+    if options.engine.keep_pages:
+        prepare_process()
     try:
         run = conduct(
             options.model, data=options.data, out=options.out, size=options.size, minutes=options.minutes,
             images=images, seed=options.seed, preset=options.preset, skip_bad=options.skip_bad,
             referee=options.referee, dry_run=options.dry_run, **_settings(options, words),
         )  # fmt: skip
-    except Interrupted as stop:
-        print(f"elegan train: {stop}", file=sys.stderr)
-        return 130
+    except (Interrupted, ProcessLost) as stop:
+        if speaks():
+            print(f"elegan train: {stop}", file=sys.stderr)
+        return 130 if isinstance(stop, Interrupted) else 1
+    except UserError:
+        if speaks():
+            raise
+        return 2
     result = {"run": str(run.path), "model": name, "dry_run": options.dry_run, "report": run.report}
-    return finish(result, as_json=options.json)
+    return finish(result, as_json=options.json and speaks())
 
 
 def _options_for(game: "type[Game]") -> Any:
@@ -88,9 +108,10 @@ def _unchecked(settings: object) -> None:
 
 
 def _settings(options: Any, words: Sequence[str]) -> dict[str, Any]:
-    """The fields of the Config that the user gave."""
-    names = [entry.name for entry in fields(options.settings)]
-    return {name: getattr(options.settings, name) for name in names if given(words, name)}
+    """The processes, the fields of the Config and the engine's options that the user gave."""
+    found = {**vars(options.settings), **vars(options.engine), **{name: getattr(options, name) for name in CREW}}
+    found.pop("keep_pages")  # for this process, not for the run
+    return {name: value for name, value in found.items() if given(words, name)}
 
 
 def _description(name: str, game: "type[Game]") -> str:

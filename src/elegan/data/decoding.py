@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from elegan.data.sizes import Shape
 
 T = TypeVar("T")
 S = TypeVar("S")
+CHUNK = 16
 
 
 def measured(file: EncodedFile) -> Shape | None:
@@ -62,9 +64,12 @@ def tell(found: Found, counts: Counter[str], total: int, whose: str = "images") 
 
 
 def parallel(function: Callable[[S], T], things: Iterable[S]) -> Iterator[T]:
-    """Pillow decodes and scales without holding Python's lock, so threads are enough."""
+    """Pillow decodes and scales without holding Python's lock, so threads are enough; a task is CHUNK things."""
+    everything = iter(things)
+    chunks = iter(lambda: list(islice(everything, CHUNK)), [])
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        yield from pool.map(function, things)
+        for results in pool.map(lambda chunk: [function(thing) for thing in chunk], chunks):
+            yield from results
 
 
 @contextmanager

@@ -68,7 +68,7 @@ class Network(nn.Module):
     def __init__(self, shape: tuple[int, int, int], dimension: int, outputs: int) -> None:
         super().__init__()
         channels, height, width = shape
-        stride = 2 if min(height, width) > 32 else 1
+        stride = 2 if min(height, width) >= 32 else 1
         halvings = max(1, (min(height, width) // (4 * stride)).bit_length() - 1)
         widths = [32, 64, 96, 96][: halvings + 1]
         layers = [*_block(channels, widths[0], stride)]

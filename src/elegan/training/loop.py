@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from elegan.game import Batch, Game, Move, Progress, Random, Terms
 from elegan.training.ema import Averages
 from elegan.training.engine import Engine, choose
-from elegan.training.ranks import average_gradients, here, term_mean
+from elegan.training.ranks import here, sum_gradients, whole_counts
 
 
 class Stream(Protocol):
@@ -56,9 +56,13 @@ class Training:
         self.ranks = here()
         if game.config.batch % self.ranks.size:
             raise ValueError(f"A batch of {game.config.batch} can't be dealt evenly to {self.ranks.size} ranks.")
+        for part in game.modules():
+            if hasattr(part, "ranks"):  # a layer that needs statistics of the whole batch
+                setattr(part, "ranks", self.ranks)  # noqa: B010
         self.averages = Averages(game, fused=self.engine.fused)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.step, self.images, self.seconds, self.stopping = 0, 0, 0.0, False
+        self._agreed_to_stop = False
         self._sums: dict[str, Tensor] = {}
         self._since = (0, 0, 0.0)
 
@@ -70,12 +74,17 @@ class Training:
     def finished(self) -> bool:
         return self.images >= self.total
 
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stopping`` was set here or, among several ranks, on any of them: all stop after the same step."""
+        return self._agreed_to_stop or (self.stopping and self.ranks.size == 1)
+
     def play(self, every: int) -> Iterator[Tick]:
         """Train, yielding each time ``every`` more images were shown and at the end.
 
-        Set ``stopping`` to make it return after the step at hand.
+        Set ``stopping`` to make it return after the step at hand, or among several ranks after the next.
         """
-        while not self.finished and not self.stopping:
+        while not self.finished and not self.stopped:
             start = time.perf_counter()
             self.play_step()
             due = self.finished or self.images // every > self._since[0] // every
@@ -106,15 +115,15 @@ class Training:
         """One update: deal the data, ask for the terms, descend the sum of their means."""
         self._deal(move, batch)
         batch.random = Random((self.seed, self.step, index), self.engine.device, self.ranks)
-        torch.manual_seed(batch.random.seed)  # dropout draws from the global generator
+        torch.manual_seed(batch.random.seed + self.ranks.rank)  # dropout draws from the global generator
         optimizers = self._take_up(move, batch.progress)
         with self.engine.autocast():
             terms = getattr(self.game, move.terms)(batch)
-        means = self._means(move, terms)
-        torch.stack(list(means.values())).sum().backward()
+        shares = self._shares(move, terms)
+        shares.sum().backward()
         trained = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
-        average_gradients(trained, self.ranks)
-        self._record(move, means, trained)
+        means = sum_gradients(trained, shares.detach(), self.ranks)
+        self._record(move, dict(zip(terms, means, strict=True)), trained)
         for optimizer in optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
@@ -154,17 +163,22 @@ class Training:
             self.optimizers[name] = torch.optim.Adam(parameters, fused=self.engine.fused, foreach=False)
         return self.optimizers[name]
 
-    def _means(self, move: Move, terms: Terms) -> Terms:
-        """The mean of each term, in float32 or wider, as a part of the whole batch's."""
+    def _shares(self, move: Move, terms: Terms) -> Tensor:
+        """This rank's share [terms] of each term's mean over the whole batch, in float32 or wider.
+
+        A term may have other lengths on other ranks (labelled rows, say), so they are counted together first.
+        """
         if not terms or any(term.dim() > 1 for term in terms.values()):
             shapes = {name: tuple(term.shape) for name, term in terms.items()}
             raise ValueError(f"{move.terms} gave {shapes}; a term is one value an item [n], or a scalar.")
-        return {name: term_mean(_wide(term), self.ranks) for name, term in terms.items()}
+        *counts, stops = whole_counts([*(term.numel() for term in terms.values()), int(self.stopping)], self.ranks)
+        self._agreed_to_stop |= stops > 0 and self.ranks.size > 1
+        return torch.stack([_mean(term, count) for term, count in zip(terms.values(), counts, strict=True)])
 
     def _record(self, move: Move, means: Terms, trained: list[nn.Parameter]) -> None:
         side = move.terms.removesuffix("_terms")
         for name, mean in means.items():
-            self._add(f"{side}/{name}", self.ranks.mean(mean.detach()[None]))
+            self._add(f"{side}/{name}", mean)
         gradients = [p.grad for p in trained if p.grad is not None]
         self._add(f"{side}/gradient", torch.nn.utils.get_total_norm(gradients))
 
@@ -220,8 +234,10 @@ def _entry(optimizer: torch.optim.Adam, parameter: nn.Parameter, entry: str, val
     return torch.empty_like(parameter).copy_(value).detach()
 
 
-def _wide(term: Tensor) -> Tensor:
-    return term if term.dtype == torch.float64 else term.float()
+def _mean(term: Tensor, count: int) -> Tensor:
+    """The term's mean, or this rank's share of it where all ranks together have ``count`` values."""
+    wide = term if term.dtype == torch.float64 else term.float()
+    return wide.mean() if wide.numel() == count > 0 else wide.sum() / max(1, count)
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

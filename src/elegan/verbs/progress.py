@@ -10,6 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from elegan.training.engine import Engine
 from elegan.training.loop import Tick, Training
 from elegan.verbs.plan import DEFAULT_MINUTES, Plan
 
@@ -35,12 +36,12 @@ class Display:
         table.add_row("model", plan.model + (f", preset {plan.preset}" if plan.preset else ""))
         table.add_row("data", f"{data.name}: {len(data):,} items of {shape}{classes}")
         table.add_row("into", self.out)
-        table.add_row("computes in", f"{plan.engine.precision} on {plan.engine.device.type}, seed {plan.seed}")
+        table.add_row("computes in", f"{plan.engine.precision} on {_place(plan.engine)}, seed {plan.seed}")
         settings = ", ".join(f"{name} {_short(value)}" for name, value in vars(plan.config).items())
         table.add_row("settings", settings)
         table.add_row("budget", self.budget())
         self.console.print(table)
-        for note in data.notes:
+        for note in (*data.notes, *plan.notes):
             self.say(f"· {note}")
 
     def budget(self) -> str:
@@ -98,6 +99,13 @@ class Display:
         if look:
             terms.add_row(Text("referee", "dim"), look["word"])
         return Group(head, terms)
+
+
+def _place(engine: Engine) -> str:
+    """Where it is computed: the threads matter on the processor alone."""
+    if engine.device.type != "cpu":
+        return str(engine.device)
+    return "1 thread of the processor" if engine.threads == 1 else f"{engine.threads} threads of the processor"
 
 
 def _left(tick: Tick) -> float:

@@ -1,37 +1,29 @@
 """`elegan train`: from the data to a trained, judged and labelled generator in a run folder."""
 
 import json
-import signal
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from elegan.errors import UserError
+from elegan.game import Ranks
 from elegan.json_values import as_json
 from elegan.training.allocator import keep_pages
-from elegan.training.checkpoint import DamagedCheckpoint, load_newest, save_checkpoint
-from elegan.training.loop import Training
+from elegan.training.ranks import by_all, by_first, joined
+from elegan.verbs.conduct import Interrupted, conduct
 from elegan.verbs.folder import Folder
+from elegan.verbs.launch import Crew, ProcessLost, launch
 from elegan.verbs.plan import Plan, make_plan
 from elegan.verbs.progress import Display
-from elegan.verbs.referee import Referee
 from elegan.verbs.run import Run, load_run
 
-PATIENCE = 1.25
-"""The clock ends a run at a tick once it has taken this many times the minutes that were asked for."""
 SAME = {
     "model": "model", "preset": "preset", "config": "configuration", "seed": "seed", "asked": "command",
-    "precision": "precision",
+    "precision": "precision", "engine": "engine",
 }  # fmt: skip
 """What must not change between a run and its resumption, and what a person calls it."""
-
-
-class Interrupted(Exception):
-    """Training was stopped by the user and saved; the text says how to go on."""
 
 
 def train(
@@ -48,37 +40,68 @@ def train(
     referee: bool = True,
     dry_run: bool = False,
     quiet: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    node: int = 0,
+    master: str | None = None,
     **settings: Any,
 ) -> Run:
     """Train a model on data into the folder ``out``, or go on with the run that is there.
 
-    ``settings`` are fields of the model's Config, ``gamma=0.5`` say.  The budget is ``minutes`` or
+    ``settings`` are fields of the model's Config, ``gamma=0.5`` say, and of EngineOptions, which says how to
+    compute: ``threads=1``, ``precision="float32"``; a run that goes on keeps its own.  The budget is ``minutes`` or
     ``images``; 4 minutes when neither is given.  With ``dry_run`` nothing is trained: the plan is printed.
-    Raises UserError for a mistake in what was asked, and Interrupted after a stop by Ctrl-C was saved.
+    ``devices`` processes train together here, on each of ``nodes`` machines, of which this is number ``node`` and
+    ``master`` ("host:port") is node 0; ``out`` and the data must be where all see them.
+    Raises UserError for a mistake in what was asked, Interrupted after a stop by Ctrl-C was saved, and ProcessLost
+    when one of several processes was killed.
     """
+    crew = Crew(devices, nodes, node, master)
     if not isinstance(out, str | PathLike):
         raise UserError(f"{out!r} is no path; --out names the folder to write the run into.")
+    asked = {
+        "data": data, "size": size, "minutes": minutes, "images": images, "seed": seed, "preset": preset,
+        "skip_bad": skip_bad, **settings,
+    }  # fmt: skip
     folder = Folder(Path(fspath(out)).expanduser())
-    folder.refuse_foreign()
-    plan = make_plan(
-        model, data=data, size=size, minutes=minutes, images=images, seed=seed, preset=preset, skip_bad=skip_bad,
-        **settings,
-    )  # fmt: skip
-    display = Display(plan, str(folder.path), quiet=quiet)
+    if crew.size > 1 and not dry_run:
+        folder.refuse_foreign()
+        launch(crew, {"model": model, "out": str(folder.path), "referee": referee, "quiet": quiet, **asked})
+        return load_run(folder.path)
+    with joined() as ranks:
+        return _train(model, folder, asked, ranks, max(ranks.size, crew.size), referee, dry_run, quiet)
+
+
+def _train(
+    model: str, folder: Folder, asked: Mapping[str, Any], ranks: Ranks, size: int, referee: bool, dry_run: bool,
+    quiet: bool,
+) -> Run:  # fmt: skip
+    """Train in this process, one of ``ranks``; rank 0 alone writes and speaks."""
+    by_first(folder.refuse_foreign, ranks)
+    there = by_first(lambda: _record_there(folder), ranks)
+    engine = _engine_to_keep(there, asked, ranks)
+    plan = _plan_of_all(model, asked, engine, ranks)
+    _refuse_uneven(plan.config.batch, size)
+    display = Display(plan, str(folder.path), quiet=quiet or ranks.rank > 0)
     display.say_plan()
-    record = _matching_record(plan, folder)
+    if size > 1:
+        display.say(f"{size} processes share each batch: {plan.config.batch // size} images each.")
+    by_first(lambda: _refuse_another(plan, there and {**there, "engine": engine}, folder), ranks)
     if dry_run:
         return Run(folder.path)
-    if folder.finished:
+    if by_first(lambda: folder.finished, ranks):
         display.say(f"{folder.path} is finished; judge it again with elegan evaluate, or train into another folder.")
         return load_run(folder.path)
-    if record is None:
+    if there is None:
         record = _plain(plan.record(plan.budget()))
-        folder.start(record)
+        by_first(lambda: folder.start(record), ranks)
     else:
+        record = there
         display.say(f"Going on with the run in {folder.path}.")
-    with folder.locked():
-        _conduct(plan, record, folder, display, referee)
+    with ExitStack() as held:
+        by_first(lambda: held.enter_context(folder.locked()), ranks)
+        held.enter_context(plan.engine.on_its_threads())
+        conduct(plan, record, folder, display, referee, ranks)
     return load_run(folder.path)
 
 
@@ -87,19 +110,57 @@ def prepare_process() -> None:
     keep_pages()
 
 
-def _matching_record(plan: Plan, folder: Folder) -> dict[str, Any] | None:
-    """run.json of the run that is there, if any; raises UserError when it isn't the one that was asked for."""
+def _record_there(folder: Folder) -> dict[str, Any] | None:
+    """run.json of the run that is there, if any."""
     if not (folder.path / "run.json").exists():
         return None
     record = load_run(folder.path).record
-    budget = record["budget"]
-    if not isinstance(budget, dict) or not isinstance(budget.get("images"), int):
+    if not isinstance(record["budget"], dict) or not isinstance(record["budget"].get("images"), int):
         raise UserError(f"{folder.path / 'run.json'} is damaged: its budget is no number; give another --out.")
-    now = _plain(plan.record(budget))
+    return record
+
+
+def _engine_to_keep(record: dict[str, Any] | None, asked: Mapping[str, Any], ranks: Ranks) -> Any:
+    """How the run that is there is computed: one that goes on keeps to it, but other processes choose their threads."""
+    engine, machine = (None, None) if record is None else (record.get("engine"), record.get("machine"))
+    before = machine.get("processes", 1) if isinstance(machine, dict) else 1
+    if not isinstance(engine, dict) or before == ranks.size or asked.get("threads") is not None:
+        return engine
+    return {**engine, "threads": None}
+
+
+def _plan_of_all(model: str, asked: Mapping[str, Any], recorded_engine: Any, ranks: Ranks) -> Plan:
+    """The plan, which every rank makes for itself; raises UserError where one can't, or sees other data."""
+    plans: list[Plan] = []
+
+    def make() -> str:
+        plans.append(make_plan(model, recorded_engine=recorded_engine, **asked))
+        return plans[0].data.fingerprint
+
+    seen = by_all(make, ranks)
+    for rank, fingerprint in enumerate(seen):
+        if fingerprint != seen[0]:
+            raise UserError(f"The data at {asked['data']} are others for process {rank} than for process 0; copy them.")
+    return plans[0]
+
+
+def _refuse_uneven(batch: int, size: int) -> None:
+    if batch % size:
+        less, more = batch // size * size, (batch // size + 1) * size
+        choice = f"{less} or {more}" if less else f"{more}"
+        raise UserError(f"A batch of {batch} can't be dealt evenly to {size} processes; set --batch to {choice}.")
+
+
+def _refuse_another(plan: Plan, record: dict[str, Any] | None, folder: Folder) -> None:
+    """Raise UserError when the run that is there, if any, isn't the one that was asked for."""
+    if record is None:
+        return
+    now = _plain(plan.record(record["budget"]))
     for name in SAME:
-        if record[name] != now[name]:
+        then = now[name] if record[name] is None and name == "engine" else record[name]
+        if then != now[name]:
             raise UserError(
-                f"{folder.path} holds a run with another {SAME[name]}: {_difference(record[name], now[name])}; "
+                f"{folder.path} holds a run with another {SAME[name]}: {_difference(then, now[name])}; "
                 "give the same command as then to go on with it, or another --out."
             )
     if record["data"].get("fingerprint") != now["data"]["fingerprint"]:
@@ -107,112 +168,6 @@ def _matching_record(plan: Plan, folder: Folder) -> dict[str, Any] | None:
             f"{folder.path} holds a run on other data: those at {plan.asked['data']} have changed since; "
             "put the old ones back, or give another --out."
         )
-    return record
-
-
-def _conduct(plan: Plan, record: dict[str, Any], folder: Folder, display: Display, with_referee: bool) -> None:
-    training = plan.new_training(record["budget"]["images"])
-    _restore(training, folder, display)
-    referee = Referee(plan, folder, enabled=with_referee)
-    folder.keep_log_until(training.images)
-    referee.remember(folder.log())
-    clock = _Clock(record["budget"]["minutes"], training)
-    diverged: list[str] = []
-    with _stopping_on_signals(training), display.live(training):
-        if training.step == 0:
-            folder.write_tick_picture(plan, training)
-        for tick in training.play(every=record["tick"]):
-            diverged = tick.not_finite
-            look = {} if diverged else referee.look(training)
-            diverged = diverged or (["a sample"] if look.get("not_finite") else [])
-            folder.append_log(tick, look)
-            display.tick(tick, look)
-            if diverged:
-                break
-            folder.write_tick_picture(plan, training)
-            save_checkpoint(folder.checkpoints, *training.state(), best=referee.is_best)
-            if not training.finished and clock.is_over:
-                display.say("The machine is slower than the probe said: the clock ends training here.")
-                break
-    if diverged:
-        display.say(f"Training diverged: {_and(diverged)} is no finite number.")
-        _restore(training, folder, display)
-    elif training.stopping and not training.finished:
-        _save_and_interrupt(plan, training, folder)
-    _finish(plan, training, folder, display, referee, diverged)
-
-
-def _save_and_interrupt(plan: Plan, training: Training, folder: Folder) -> None:
-    """Keep what there is, unless it holds numbers that are not finite; the generator can be sampled meanwhile."""
-    tensors, numbers = training.state()
-    if all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
-        save_checkpoint(folder.checkpoints, tensors, numbers)
-        folder.write_generator(plan, training)
-    raise Interrupted(
-        f"Stopped and saved at {training.images:,} of {training.total:,} images; the same command goes on."
-    )
-
-
-def _finish(
-    plan: Plan, training: Training, folder: Folder, display: Display, referee: Referee, diverged: list[str]
-) -> None:
-    """Deliver: the averaged weights, the pictures, the report; the model card last, which marks the run finished."""
-    from elegan.verbs.evaluate import write_evaluation
-
-    folder.write_generator(plan, training)
-    folder.write_pictures(plan, training)
-    report = write_evaluation(load_run(folder.path), plan.data, referee.features, diverged=diverged)
-    folder.write_card()
-    display.say_verdict(report)
-
-
-def _restore(training: Training, folder: Folder, display: Display) -> None:
-    """Go back to the last checkpoint that can be read, if there is one."""
-    try:
-        newest = load_newest(folder.checkpoints)
-        if newest is None:
-            return
-        tensors, numbers, damage = newest
-        training.restore(tensors, numbers)
-    except (DamagedCheckpoint, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"No checkpoint in {folder.checkpoints} can be read ({error}); restore one, or delete {folder.path} to "
-            "start again."
-        ) from error
-    if damage:
-        display.say(f"{damage}  The checkpoint before it is used.")
-
-
-class _Clock:
-    """The wall clock of a run that was given minutes: over at a tick once it has taken PATIENCE times as many."""
-
-    def __init__(self, minutes: float | None, training: Training) -> None:
-        self.limit = None if minutes is None else 60 * minutes * PATIENCE
-        self.start = time.perf_counter() - training.seconds
-
-    @property
-    def is_over(self) -> bool:
-        return self.limit is not None and time.perf_counter() - self.start > self.limit
-
-
-@contextmanager
-def _stopping_on_signals(training: Training) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM finish the step at hand; a second Ctrl-C stops at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(signum: int, frame: object) -> None:
-        if training.stopping:
-            raise KeyboardInterrupt
-        training.stopping = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
@@ -228,8 +183,4 @@ def _difference(then: Any, now: Any) -> str:
     return f"it was {json.dumps(then)} and now is {json.dumps(now)}"
 
 
-def _and(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
-
-
-__all__ = ["Interrupted", "train"]
+__all__ = ["Interrupted", "ProcessLost", "prepare_process", "train"]
