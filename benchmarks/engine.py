@@ -36,7 +36,7 @@ DRAWS = 200
 GAN, PAPER_GAN = Case("gan"), Case("gan", "goodfellow2014")
 DCGAN, PAPER_DCGAN = Case("dcgan"), Case("dcgan", "radford2015")
 # R3GAN's networks for CIFAR-10 with a quarter of their channels: whole, a plain step takes minutes on a processor
-R3GAN, PAPER_R3GAN = Case("r3gan"), Case("r3gan", settings={"widths": (192,) * 4, "group": 16, "blocks": 2})
+R3GAN, PAPER_R3GAN = Case("r3gan"), Case("r3gan", settings={"widths": (192,) * 4, "group": 16, "blocks": 2, "patch": 1})
 STARTS = 3
 """How often DCGAN's start is measured."""
 

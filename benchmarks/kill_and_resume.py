@@ -15,9 +15,10 @@ import time
 from pathlib import Path
 
 COMMAND = [
-    "train", "cgan", "--data", "digits", "--size", "8", "--images", "6k", "--width", "32", "--no-referee", "--threads", "1",
+    "train", "cgan", "--data", "digits", "--size", "8", "--images", "6k", "--width", "32", "--no-referee",
+    "--threads", "1",
 ]  # fmt: skip
-"""One thread: runs that start apart on a busy machine may choose different numbers, and then differ in their last bits."""
+"""One thread: on a busy machine two runs may choose different numbers of them, and differ in their last bits."""
 
 
 def elegan(out: Path) -> list[str]:

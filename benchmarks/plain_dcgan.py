@@ -1,15 +1,15 @@
-"""The popular DCGAN recipe in plain PyTorch, without elegan: what `benchmarks/time_to_quality.py` measures itself against.
+"""The popular DCGAN recipe in plain PyTorch, without elegan: what time_to_quality.py measures itself against.
 
     python benchmarks/plain_dcgan.py IMAGES.npy OUT [--lr 2e-4] [--minutes 10 | --images 150000] [--seed 0]
 
 The networks, loss and settings that most tutorials share: a generator that enlarges 8x8 maps of 128 channels twice by
-nearest neighbours with convolutions and batch normalisation between, a discriminator of four strided convolutions (16 to
-128 channels) with batch normalisation and dropout, binary cross-entropy, Adam with a learning rate of 0.0002 and
-β₁ = 0.5, batches of 64 (Radford et al., 2015, arXiv:1511.06434, for the settings).  Float32, default memory layout, real
-and generated images judged apart, nothing averaged.
+nearest neighbours with convolutions and batch normalisation between, a discriminator of four strided convolutions (16
+to 128 channels) with batch normalisation and dropout, binary cross-entropy, Adam with a learning rate of 0.0002 and
+β₁ = 0.5, batches of 64 (Radford et al., 2015, arXiv:1511.06434, for the settings).  Float32, default memory layout,
+real and generated images judged apart, nothing averaged.
 
-IMAGES.npy holds uint8 [N, H, W, C].  OUT receives a snapshot of the generator every ``--every`` images, named by the images
-shown, and times.json: seconds since the process started, without the time that snapshots took.
+IMAGES.npy holds uint8 [N, H, W, C].  OUT receives a snapshot of the generator every ``--every`` images, named by the
+images shown, and times.json: seconds since the process started, without the time that snapshots took.
 """
 
 import time

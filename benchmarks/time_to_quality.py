@@ -1,17 +1,17 @@
-"""Seconds from the start of the process until KID first stays below a level: elegan's defaults beside the popular DCGAN.
+"""Seconds from the start of the process until KID stays below a level: elegan's defaults beside the popular DCGAN.
 
     python benchmarks/time_to_quality.py DATA [--size 32] [--seeds 3] [--minutes 10] [--out FOLDER]
 
-Both play without labels.  KID is measured on test images over features that were trained apart from both, on half of the
-training images with a seed of their own; 2,500 samples against 5,000 test images (or as many as there are).
+Both play without labels.  KID is measured on test images over features that were trained apart from both, on half of
+the training images with a seed of their own; 2,500 samples against 5,000 test images (or as many as there are).
 
-- The popular DCGAN (`benchmarks/plain_dcgan.py`) plays for ``--minutes`` with three learning rates and seed 0; the best of
-  them plays the other seeds.  Its level is the KID that its best learning rate ends with, the median over the seeds.
+- The popular DCGAN (`benchmarks/plain_dcgan.py`) plays for ``--minutes`` with three learning rates and seed 0; the
+  best of them plays the other seeds.  Its level is the KID that this learning rate ends with, the median of the seeds.
 - elegan runs as users run it, `elegan train MODEL --minutes M` in a process of its own with the referee; its averaged
   weights are taken from its checkpoints as they appear, and a checkpoint's time is when its file was there.
 
-Runs that are in FOLDER already aren't repeated.  ``--plain-speed`` counts the plain side's seconds from its images, at so
-many a second, where it had to run on a machine that others used.
+Runs that are in FOLDER already aren't repeated.  ``--plain-speed`` counts the plain side's seconds from its images, at
+so many a second, where it had to run on a machine that others used.
 """
 
 import argparse
