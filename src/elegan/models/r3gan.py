@@ -62,7 +62,7 @@ class R3GANConfig(Config):
     widths: tuple[int, ...] = ()
     """Channels of each resolution, the coarsest first, instead of width and narrow."""
     patch: int | None = None
-    """Pixels a side that the networks see and draw as one; when not given 4, 2 from 16x16 to 31x31, 1 below."""
+    """Pixels a side that the networks see and draw as one; when not given 4, 2 from 16x16 to 63x63, 1 below."""
     bounded: bool = True
     """Generated images end in tanh; the paper's end linearly."""
     group: int = 0
@@ -84,7 +84,7 @@ class R3GANConfig(Config):
 def patch_of(config: R3GANConfig, spec: Spec) -> int:
     """The patch that was asked for, or what suits the size of the images."""
     side = min(spec.image[1:]) if spec.is_image else 0
-    return config.patch or (4 if side >= 32 else 2 if side >= 16 else 1)
+    return config.patch or (4 if side >= 64 else 2 if side >= 16 else 1)
 
 
 class R3GAN(Game):
