@@ -37,7 +37,7 @@ PAPER: dict[str, Any] = dict(patch=1, bounded=False)
 
 @dataclass(frozen=True)
 class R3GANConfig(Config):
-    lr: float = 1.5e-3
+    lr: float = 1.2e-3
     """The generator's learning rate at its height."""
     ema_ramp: float = 0.05
     """Early on the half-life is at most this share of the images shown so far."""
