@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import overload
 
 import numpy as np
 
@@ -69,6 +70,28 @@ class Found:
     bad: list[BadFile] = field(default_factory=list)
     licence: str = UNKNOWN_LICENCE
     default_size: int | None = None
+
+
+class JoinedFiles(Sequence[EncodedFile]):
+    """Several tables of files as one list; a file is made by ``file(table, row)`` when it is asked for."""
+
+    def __init__(self, lengths: Iterable[int], file: Callable[[int, int], EncodedFile]) -> None:
+        self._first = np.cumsum([0, *lengths])
+        self._file = file
+
+    def __len__(self) -> int:
+        return int(self._first[-1])
+
+    @overload
+    def __getitem__(self, place: int) -> EncodedFile: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[EncodedFile]: ...
+    def __getitem__(self, place: int | slice) -> EncodedFile | Sequence[EncodedFile]:
+        if isinstance(place, slice):
+            return [self[row] for row in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        number = int(np.searchsorted(self._first, place, side="right")) - 1
+        return self._file(number, place - int(self._first[number]))
 
 
 def is_hidden(name: str) -> bool:

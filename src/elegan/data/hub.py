@@ -1,12 +1,12 @@
 """Data sets of the Hugging Face hub, by the optional package ``datasets``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
-from elegan.data.found import EncodedFile, Found, Stamp, check_length, printable, some
+from elegan.data.found import EncodedFile, Found, JoinedFiles, Stamp, check_length, printable, some
 from elegan.data.images import Unreadable
 from elegan.errors import UserError
 
@@ -86,27 +86,12 @@ def _column(features: Mapping[str, object], kind: type) -> str | None:
     return next((name for name, feature in features.items() if isinstance(feature, kind)), None)
 
 
-class TableFiles(Sequence[EncodedFile]):
+class TableFiles(JoinedFiles):
     """The rows of some tables, each read when it is asked for."""
 
     def __init__(self, tables: Mapping[str, Any], column: str) -> None:
-        self._parts, self._tables = list(tables), list(tables.values())
-        self._first = np.cumsum([0, *(len(table) for table in self._tables)])
-        self._column = column
-
-    def __len__(self) -> int:
-        return int(self._first[-1])
-
-    @overload
-    def __getitem__(self, place: int) -> EncodedFile: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[EncodedFile]: ...
-    def __getitem__(self, place: int | slice) -> EncodedFile | Sequence[EncodedFile]:
-        if isinstance(place, slice):
-            return [self[row] for row in range(*place.indices(len(self)))]
-        place = range(len(self))[place]
-        number = int(np.searchsorted(self._first, place, side="right")) - 1
-        return _file(self._tables[number], self._parts[number], place - int(self._first[number]), self._column)
+        parts, rows = list(tables), list(tables.values())
+        super().__init__(map(len, rows), lambda number, row: _file(rows[number], parts[number], row, column))
 
 
 def _file(table: Any, part: str, index: int, column: str) -> EncodedFile:

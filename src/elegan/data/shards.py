@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 
-from elegan.data.found import BadFile, EncodedFile, Found, Stamp, plural, printable, some
+from elegan.data.found import BadFile, EncodedFile, Found, JoinedFiles, Stamp, plural, printable, some
 from elegan.data.layout import PART_FOLDERS
 from elegan.data.progress import reported
 from elegan.data.shard_index import CLASS, JSON, TEXT, Index, indexed
@@ -71,26 +70,11 @@ def _choices(text: str) -> list[str]:
     return [f"{number:0{width}d}" for number in numbers]
 
 
-class ShardFiles(Sequence[EncodedFile]):
+class ShardFiles(JoinedFiles):
     """The images of all shards, a few numbers for each; the file is made when it is asked for."""
 
     def __init__(self, shards: Sequence[Index]) -> None:
-        self._shards = shards
-        self._first = np.cumsum([0, *(len(shard) for shard in shards)])
-
-    def __len__(self) -> int:
-        return int(self._first[-1])
-
-    @overload
-    def __getitem__(self, place: int) -> EncodedFile: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[EncodedFile]: ...
-    def __getitem__(self, place: int | slice) -> EncodedFile | Sequence[EncodedFile]:
-        if isinstance(place, slice):
-            return [self[row] for row in range(*place.indices(len(self)))]
-        place = range(len(self))[place]
-        number = int(np.searchsorted(self._first, place, side="right")) - 1
-        return _file(self._shards[number], place - int(self._first[number]))
+        super().__init__(map(len, shards), lambda number, row: _file(shards[number], row))
 
 
 def _file(shard: Index, row: int) -> EncodedFile:
