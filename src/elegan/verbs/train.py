@@ -157,7 +157,7 @@ def _refuse_another(plan: Plan, record: dict[str, Any] | None, folder: Folder) -
         return
     now = _plain(plan.record(record["budget"]))
     for name in SAME:
-        then = now[name] if record[name] is None and name == "engine" else record[name]
+        then = record.get(name, now[name]) if name == "engine" else record[name]
         if then != now[name]:
             raise UserError(
                 f"{folder.path} holds a run with another {SAME[name]}: {_difference(then, now[name])}; "
