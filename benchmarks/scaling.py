@@ -1,8 +1,8 @@
 """Images a second of several ranks that share a batch, against one rank alone.
 
-    python benchmarks/scaling.py [--devices 2] [--rounds 7] [--seconds 4]
+    python benchmarks/scaling.py [--model dcgan] [--devices 2] [--rounds 7] [--seconds 4]
 
-dcgan at 32x32, four ways in turns, so that other work on the machine falls on all of them; medians of the rounds:
+A model at 32x32, four ways in turns, so that other work on the machine falls on all of them; medians of the rounds:
 one rank alone with a batch of 64; as many that know nothing of each other at the same time, which is the most that the
 machine gives; all ranks together with 64 each; all ranks sharing 64.  On a processor every rank has one thread, on
 CUDA one device.  Efficiency is a share of so many times one rank's speed.  The exit status is 1 when it is below the
@@ -38,29 +38,30 @@ BAR, BATCH, SIDE, ITEMS = 0.85, 64, 32, 4096
 def main() -> int:
     """1 where the bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="dcgan")
     parser.add_argument("--devices", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if is_launched():
-        return measure(asked.rounds, asked.seconds, asked.into)
+        return measure(asked.model, asked.rounds, asked.seconds, asked.into)
     with tempfile.TemporaryDirectory() as folder:
         into = Path(folder) / "measured.json"
         launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", str(asked.devices)]
-        words = ["--rounds", str(asked.rounds), "--seconds", str(asked.seconds), "--into", str(into)]
-        command = [sys.executable, "-m", *launcher, __file__, *words]
+        words = ["--model", asked.model, "--rounds", str(asked.rounds), "--seconds", str(asked.seconds)]
+        command = [sys.executable, "-m", *launcher, __file__, *words, "--into", str(into)]
         subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True)
         return report(json.loads(into.read_text()), asked.devices)
 
 
-def measure(rounds: int, seconds: float, into: Path) -> int:
+def measure(model: str, rounds: int, seconds: float, into: Path) -> int:
     """In each of the processes: all four ways in turns; rank 0 writes what was measured."""
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    alone = training(Ranks(), BATCH)
+    alone = training(model, Ranks(), BATCH)
     with joined() as ranks:
-        together, sharing = training(ranks, BATCH * ranks.size), training(ranks, BATCH)
+        together, sharing = training(model, ranks, BATCH * ranks.size), training(model, ranks, BATCH)
         found: dict[str, Any] = {way: [] for way in ("alone", "apart", "together", "sharing", "sum")}
         for _ in range(rounds):
             found["alone"].append(by_first(lambda: speed(alone, seconds), ranks))
@@ -74,11 +75,11 @@ def measure(rounds: int, seconds: float, into: Path) -> int:
     return 0
 
 
-def training(ranks: Ranks, batch: int) -> Training:
+def training(model: str, ranks: Ranks, batch: int) -> Training:
     items = np.random.default_rng(0).integers(0, 256, (ITEMS, SIDE, SIDE, 3), dtype=np.uint8)
     rows = np.arange(ITEMS)
     data = Data("noise", items, None, (), Split(rows, rows[:1], rows[:1]), licence="none", source="drawn at random")
-    kind = find("dcgan")
+    kind = find(model)
     torch.manual_seed(0)
     game = kind(kind.Config(batch=batch), data.spec)  # type: ignore[attr-defined]
     return Training(game, data.stream("train", seed=0, ranks=ranks), total=10**12, engine=choose())

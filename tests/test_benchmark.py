@@ -100,7 +100,7 @@ def test_people_get_a_table_that_says_how_to_read_it(brief, capsys, monkeypatch)
     text = " ".join(" ".join(lines).split())
     assert "4 images of 8 pixels" in text
     assert "1 thread" in text
-    assert "matrix product float32" in text
+    assert "matrix product" in text
     assert "by turns" not in text
 
 

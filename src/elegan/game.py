@@ -220,7 +220,7 @@ class Game(nn.Module):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Published settings: name → fields of the Config that differ from the defaults."""
     low_precision: bool = True
-    """Whether the networks gain from bf16 and channels_last; multilayer perceptrons don't."""
+    """Whether the networks may compute in bf16 and channels_last: those of images; what places points must be exact."""
     conditional: bool = False
     """Whether ``sample`` takes a label."""
 

@@ -105,7 +105,7 @@ class CGAN(Game):
 
     def __init__(self, config: CGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        self.low_precision = spec.is_image and config.network == "residual"
+        self.low_precision = spec.is_image
         policies = config.augment if spec.is_image else ()
         self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
         self.generator, self.discriminator = _players(config, spec)

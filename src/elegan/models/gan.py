@@ -80,10 +80,10 @@ class GAN(Game):
     """The counterfeiter and the police, as they first met."""
 
     Config = GANConfig
-    low_precision = False
 
     def __init__(self, config: GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
+        self.low_precision = spec.is_image
         policies = config.augment if spec.is_image else ()
         self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
         self.generator, self.discriminator = Generator(spec.real, config), Discriminator(spec.real, config)
