@@ -28,7 +28,7 @@ DOORS = {
         "errors", "files", "json_values", "schedule", "pictures", "game", "models", "training", "evaluation",
         "latent", "data", "provenance", "elegan",
     },
-    "cli": {"verbs", "errors", "json_values", "models", "game", "elegan"},
+    "cli": {"verbs", "errors", "files", "json_values", "models", "game", "elegan"},
     "studio": {"verbs", "errors"},
 }  # fmt: skip
 TORCH_ALONE = {"losses", "networks", "augment"}

@@ -314,11 +314,13 @@ def test_the_clock_ends_a_run_at_a_tick_when_the_machine_is_slower_than_it_said(
 
 
 def test_the_best_checkpoint_is_the_one_that_the_referee_liked_most(finished):
+    from elegan.evaluation.stopping import Watch
     from elegan.training.checkpoint import load_checkpoint
+    from elegan.verbs.referee import _sight
 
     lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
-    best = min(lines, key=lambda line: line["look"]["kernel_distance"]["value"])
-    assert load_checkpoint(finished / "checkpoints", "best")[1]["images"] == best["images"]
+    watch = Watch([_sight(line["images"], line["look"]) for line in lines])
+    assert load_checkpoint(finished / "checkpoints", "best")[1]["images"] == watch.best.images
 
 
 def test_divergence_is_a_verdict(tmp_path):
@@ -479,3 +481,57 @@ def test_r3gan_finds_all_modes_of_the_ring(tmp_path):
     count = mixture_modes(run.sample(2500, seed=999).numpy(), data.modes.centres, data.modes.sigma)
     assert count.found == 8
     assert count.high_quality > 0.7
+
+
+def unfinished(finished, tmp_path):
+    """A copy of the run as a kill just before its end leaves it."""
+    copy = shutil.copytree(finished, tmp_path / "unfinished")
+    (copy / "README.md").unlink()
+    return copy
+
+
+def test_a_run_without_a_recorded_engine_can_be_gone_on_with(finished, tmp_path):
+    out = unfinished(finished, tmp_path)
+    record = json.loads((out / "run.json").read_text())
+    del record["engine"]
+    (out / "run.json").write_text(json.dumps(record))
+    assert main([*COMMAND, "--out", str(out)]) == 0
+    assert weights(out) == weights(finished)
+
+
+def test_a_changed_number_in_a_checkpoint_is_noticed_and_the_good_one_before_it_kept(finished, tmp_path, capsys):
+    out = unfinished(finished, tmp_path)
+    last, previous = (out / "checkpoints" / f"{name}.json" for name in ("last", "previous"))
+    good = json.loads(previous.read_text())["tensors"]
+    last.write_text(last.read_text().replace('"step": 63', '"step": 5'))
+    assert main([*COMMAND, "--out", str(out)]) == 0
+    assert "checkpoint before it" in " ".join(capsys.readouterr().out.split())
+    assert weights(out) == weights(finished)
+    assert good in {json.loads(path.read_text())["tensors"] for path in (last, previous)}
+
+
+def test_checkpoints_that_nothing_names_are_said_aloud(finished, tmp_path, capsys):
+    out = unfinished(finished, tmp_path)
+    for pointer in (out / "checkpoints").glob("*.json"):
+        pointer.unlink()
+    assert main([*COMMAND, "--out", str(out)]) == 0
+    assert "training begins again" in " ".join(capsys.readouterr().out.split())
+    assert weights(out) == weights(finished)
+
+
+def test_a_training_that_began_in_the_meantime_keeps_its_record(finished):
+    from elegan.verbs.folder import Folder
+
+    before = (finished / "run.json").read_bytes()
+    with pytest.raises(elegan.UserError, match="just now"):
+        Folder(finished).start({"seed": 1})
+    assert (finished / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(("name", "value"), [("tick", 0), ("tick", "a"), ("data", 3), ("budget", {"images": 96})])
+def test_a_record_that_cannot_be_is_said_in_a_sentence(finished, tmp_path, capsys, name, value):
+    out = unfinished(finished, tmp_path)
+    record = json.loads((out / "run.json").read_text())
+    (out / "run.json").write_text(json.dumps({**record, name: value}))
+    assert main([*COMMAND, "--out", str(out)]) == 2
+    assert f"its {name} can't be" in " ".join(capsys.readouterr().err.split())

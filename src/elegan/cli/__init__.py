@@ -1,6 +1,5 @@
 """The command line: `elegan COMMAND …`.  A mistake is answered with one sentence and exit status 2."""
 
-import errno
 import io
 import os
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 
 from elegan.cli.overview import HELP, choose, overview
 from elegan.errors import UserError
+from elegan.files import FULL
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         where = error.filename or "a file"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _complain(name, f"the disk is full: {where} can't be written; make room and try again.", 1)
+        if error.errno in FULL:
+            sentence = f"the disk is full: {where} can't be written; make room, and the same command goes on."
+            return _complain(name, sentence, 1)
         if error.filename is None:
             raise
         reason = (error.strerror or str(error)).lower()

@@ -31,8 +31,10 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
 def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, Any], *, best: bool = False) -> None:
     """Save as the last checkpoint, keeping the one before; with ``best``, as the best one too."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{state['images']:012d}.safetensors"
+    branch = f"-{state['steadied']}" if state.get("steadied") else ""  # what was left behind has another name
+    path = folder / f"{state['images']:012d}{branch}.safetensors"
     record = {"tensors": path.name, "sha256": write_tensors(path, tensors), **state}
+    record["seal"] = _seal(record)
     content = json.dumps(record, indent=1).encode()
     last = folder / "last.json"
     if last.exists() and _named(last) != path.name:
@@ -49,10 +51,12 @@ def save_checkpoint(folder: Path, tensors: dict[str, Tensor], state: dict[str, A
 def load_checkpoint(folder: Path, which: str = "last") -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a checkpoint back: its tensors and its state.
 
-    Raises DamagedCheckpoint when a file is missing or its hash differs.
+    Raises DamagedCheckpoint when a file is missing or a hash differs.
     """
     try:
         state = json.loads((folder / f"{which}.json").read_text(encoding="utf-8"))
+        if "seal" in state and state.pop("seal") != _seal(state):
+            raise DamagedCheckpoint(f"{folder / which}.json has changed since it was written.")
         content = (folder / state["tensors"]).read_bytes()
         if hashlib.sha256(content).hexdigest() != state["sha256"]:
             raise DamagedCheckpoint(f"{folder / state['tensors']} has changed since it was written.")
@@ -72,6 +76,16 @@ def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], str | 
         return *load_checkpoint(folder, "last"), None
     except DamagedCheckpoint as damage:
         return *load_checkpoint(folder, "previous"), str(damage)
+
+
+def forget_damaged(folder: Path) -> None:
+    """Let the checkpoint before stand for the last one, which is damaged: the next save keeps it, not that one."""
+    write_atomically(folder / "last.json", (folder / "previous.json").read_bytes())
+
+
+def _seal(record: dict[str, Any]) -> str:
+    """The SHA-256 of a record as JSON, so that a number in it can't change unnoticed."""
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _named(pointer: Path) -> str | None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from elegan.training.engine import Engine
 
 OPTIONS = tuple(field.name for field in fields(EngineOptions))
+AUTOMATIC = (("device", "auto"), ("precision", "auto"))
+"""What asks for nothing."""
 
 
 class Settled(NamedTuple):
@@ -42,7 +44,7 @@ def settle_engine(asked: Mapping[str, Any], recorded: Mapping[str, Any] | None =
             "keep_pages changes the memory of the whole process, so it is for the command line alone; leave it out, "
             "or call elegan.training.allocator.keep_pages() yourself."
         )
-    wishes = {name: value for name, value in asked.items() if value is not None and str(value) != "auto"}
+    wishes = {name: value for name, value in asked.items() if value is not None and (name, value) not in AUTOMATIC}
     try:
         engine = choose(gains=gains, **wishes)
     except ValueError as error:

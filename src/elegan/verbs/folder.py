@@ -1,6 +1,5 @@
 """What a training writes into its run folder, and nothing else writes."""
 
-import errno
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from torch import Tensor
 from elegan import __version__
 from elegan.data import Data
 from elegan.errors import UserError
-from elegan.files import write_atomically
+from elegan.files import FULL, write_atomically
 from elegan.game import Random
 from elegan.json_values import as_json
 from elegan.pictures import animation, contact_sheet, grid, scatter
@@ -63,19 +62,33 @@ class Folder:
                 )
 
     def start(self, record: dict[str, Any]) -> None:
-        """Make the folder and write run.json, which makes it a run, before anything else is in it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        """Write run.json, which makes the folder a run, before anything else is in it; the folder is locked.
+
+        Raises UserError when another training began in it since it was looked at.
+        """
+        if (self.path / "run.json").exists():
+            raise UserError(f"Another training began in {self.path} just now; give another folder to --out.")
+        with self._written():
             write_json(self.path / "run.json", record)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Raise UserError for a folder that can't be written; a full disk has its own sentence elsewhere."""
+        try:
+            yield
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in FULL:
                 raise
             reason = (error.strerror or str(error)).lower()
             raise UserError(f"{self.path} can't be written: {reason}; give another folder to --out.") from error
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other trainings out of the folder; raises UserError when one is in it.  A lock dies with its process."""
+        """Make the folder and keep other trainings out of it; raises UserError when one is in it, or when it can't be
+        written.  A lock dies with its process."""
+        with self._written():
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / ".lock").touch()
         if os.name != "posix":  # no flock elsewhere: two trainings in one folder aren't noticed there
             yield
             return

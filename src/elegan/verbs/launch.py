@@ -54,8 +54,8 @@ class Crew:
     master: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least, most in (("devices", 1, MOST), ("nodes", 1, MOST), ("node", 0, self.nodes - 1)):
-            value = getattr(self, name)
+        for name, least in (("devices", 1), ("nodes", 1), ("node", 0)):
+            value, most = getattr(self, name), self.nodes - 1 if name == "node" else MOST
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
                 raise UserError(f"--{name} is {value}; it must be a whole number from {least} to {most}.")
         if self.nodes > 1 and not _is_address(self.master):
