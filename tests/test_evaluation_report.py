@@ -9,8 +9,13 @@ import pytest
 from PIL import Image
 
 from elegan.errors import UserError
+from elegan.evaluation.advice import ADVICE, ADVICE_KO, STEPS, advised
+from elegan.evaluation.comparison import compare_reports, paired_differences
 from elegan.evaluation.estimate import Estimate
-from elegan.evaluation.report import pairs_picture, write_report
+from elegan.evaluation.labels import HIGHER, LABELS, LOWER, READING, label
+from elegan.evaluation.report import ghosts_picture, pairs_picture, write_comparison, write_report
+from elegan.evaluation.verdict import ORDER
+from elegan.evaluation.wording import HEADINGS, OPENINGS, opening_of, sentence, short
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -125,8 +130,9 @@ def test_a_hostile_class_name_is_text(written):
 def test_the_verdict_comes_first_in_both_languages_and_the_rest_follows(written):
     text = (written / "report.html").read_text(encoding="utf-8")
     places = [text.index(part) for part in (
-        "<h1>MISSING_MODE</h1>", "A part is missing", "빠져 있습니다", "Samples beside real data", "the referee saw",
-        "Losses", "Figures", "Classes", "Closest pairs", "How it was made",
+        "A part of the data is missing: &lt;script", ">MISSING_MODE<", "빠져 있습니다", "What to try next",
+        "<h2>Samples beside real data", "<h2>Figures", "<h2>Classes", "<h2>Nearest training data",
+        "<h2>What the referee saw", "<h2>Losses", "<h2>How it was made",
     )]  # fmt: skip
     assert places == sorted(places)
 
@@ -139,7 +145,7 @@ def test_the_frechet_distance_is_named_after_its_features_and_never_fid(written)
 
 def test_every_term_is_drawn_and_norms_of_gradients_are_not(written):
     text = (written / "report.html").read_text(encoding="utf-8")
-    assert text.count("<svg") == 2
+    assert text.count("<text") > 2
     assert "real against real" in text
     assert ">pair</text>" in text
     assert ">gradient</text>" not in text
@@ -159,13 +165,223 @@ def test_the_same_report_is_written_the_same(tmp_path):
 
 
 def test_an_early_report_with_next_to_nothing_in_it_is_written(tmp_path):
-    write_report(tmp_path, {"verdict": "DIVERGED", "sentence": {"en": "a", "ko": "b"}, "findings": []}, [], {})
-    assert "<h1>DIVERGED</h1>" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    write_report(tmp_path, {"verdict": "BUDGET"}, log()[:1], {})
-    assert (tmp_path / "report.html").read_text(encoding="utf-8").count("<svg") == 2
+    early = {"verdict": "DIVERGED", "sentence": {"en": "a", "ko": "b"}, "findings": []}
+    text = page_of(tmp_path, early)
+    assert ">DIVERGED</code>" in text
+    assert "<h2>" not in text
+    assert "<h2>Losses" in page_of(tmp_path, {"verdict": "BUDGET"}, log()[:1])
 
 
 def test_nothing_half_written_is_left_and_a_bad_folder_is_refused(written):
     assert sorted(path.name for path in written.iterdir()) == ["report.html", "report.json"]
     with pytest.raises(UserError, match="can't be written into"):
         write_report(written / "report.json", report(), [], {})
+
+
+def page_of(folder, content, lines=(), shown=None, albums=None):
+    write_report(folder, content, lines, shown or {}, albums)
+    text = (folder / "report.html").read_text(encoding="utf-8")
+    assert Tags(text).open == []
+    return text
+
+
+def full_report():
+    """Every section that a report can have."""
+    share = figure(0.02)
+    bins = [
+        {"name": f"bin {i}", "share": share, "balance": word, "example": i}
+        for i, word in enumerate(("fair", "missing", "scarce", "overdone"))
+    ]
+    probe = {**figure(0.9), "label": "What both could still gain", "reading": "A lower bound of the gap."}
+    return report() | {
+        "two_sample": {"features": {"accuracy": figure(0.7)}, "pixels": {"accuracy": figure(0.8)},
+                       "evidence": figure(30.0)},
+        "support": {"outside": figure(0.2), "ghosts": [{"sample": 0, "a": 1, "b": 2}]},
+        "bins": {"total": 4, "table": bins, "missing": ["bin 1"], "scarce": ["bin 2"], "overdone": ["bin 3"]},
+        "baseline": {"kernel_distance": figure(7.0)},
+        "fidelity_second": {"kernel_distance": figure(0.05)},
+        "equilibrium": {"duality_gap": probe},
+    }  # fmt: skip
+
+
+def believing(lines):
+    counts = {"real": [0, 1, 9], "fake": [9, 1, 0], "validation": [1, 2, 7]}
+    belief = {"edges": [0.0, 0.3, 0.6, 1.0], **counts, "accuracy": 0.9, "accuracy_train": 0.95}
+    return [{**line, "look": {**line["look"], "belief": belief}} for line in lines]
+
+
+def test_every_section_is_shown_and_says_how_to_read_it(tmp_path):
+    samples = np.zeros((4, 8, 8, 1), np.uint8)
+    shown = pictures() | {"ghosts": ghosts_picture(samples, samples, [{"sample": 0, "a": 1, "b": 2}])}
+    albums = {"missing": [("bin 1", Image.new("L", (8, 8)))]}
+    text = page_of(tmp_path, full_report(), believing(log()), shown, albums)
+    titles = re.findall(r"<h2>(.*?)</h2>", text)
+    assert titles == [
+        "What to try next", "Samples beside real data", "Figures", "Classes", "Bins of like items",
+        "Ghosts: samples like blends of two", "Nearest training data", "What the referee saw while training",
+        "What the discriminator believed", "The game’s equilibrium", "Losses", "How it was made and judged",
+    ]  # fmt: skip
+    assert text.count("<b>How to read</b>") == len(titles) - 3
+    assert "Real examples of what is missing" in text
+    assert "A lower bound of the gap." in text
+
+
+def test_bars_are_marked_by_what_the_judge_calls_them(tmp_path):
+    text = page_of(tmp_path, full_report())
+    for name, state in (("bin 0", "fair"), ("bin 1", "missing"), ("bin 2", "scarce"), ("bin 3", "overdone")):
+        assert f'<div class="bar {state}"><span class="name" title="{name}">' in text
+
+
+def test_the_baseline_and_the_second_features_have_columns_where_they_are_known(tmp_path):
+    text = page_of(tmp_path, full_report())
+    assert '<th class="number">PCA + Gaussian</th>' in text
+    assert '<th class="number">second features</th>' in text
+    assert "PCA + Gaussian" not in page_of(tmp_path, report())
+
+
+def test_the_first_screen_has_the_deciding_figures_as_gauges_and_fills_up_to_three(tmp_path):
+    decided = report()
+    decided["findings"] = [
+        {"code": "MISSING_MODE", "measure": "share", "section": "classes", "names": ["8"], "figure": 0.0, "null": 0.1,
+         "interval": [0.0, 0.01], "null_interval": [0.08, 0.12], "n": 500, "advice": "Wait."},
+    ]  # fmt: skip
+    text = page_of(tmp_path, decided, shown={"strip": Image.new("L", (96, 8)), "strip_real": Image.new("L", (96, 8))})
+    first = text[: text.index("<h2>")]
+    assert first.count('<div class="gauge') - first.count('<div class="gauges') == 3
+    assert first.index("8: share of the samples") < first.index("Distance from real data")
+    assert first.count('<div class="strip"') == 2
+
+
+def test_beliefs_that_make_no_sense_are_left_out_and_many_are_thinned(tmp_path):
+    lines = believing([log()[0]] * 40)
+    text = page_of(tmp_path, report(), lines)
+    assert text.count('aria-label="beliefs"') == 6
+    lines[0]["look"]["belief"] = {"edges": [0, 1], "real": [3, 4], "fake": ["NaN"]}
+    assert "believed" not in page_of(tmp_path, report(), lines[:1])
+
+
+def test_somebody_s_samples_are_named_with_the_data_they_are_beside(tmp_path):
+    content = report() | {"judged": {"name": "theirs", "data": {"name": "digits"}}}
+    del content["run"]
+    assert "theirs beside digits · 300 samples" in page_of(tmp_path, content)
+
+
+@pytest.mark.parametrize("code", ORDER)
+def test_every_verdict_has_words_a_heading_and_steps_in_both_languages(code):
+    assert all(OPENINGS[code])
+    assert HEADINGS[code]
+    assert STEPS[code]
+    assert all(english.endswith(".") and korean.endswith(".") for english, korean in STEPS[code])
+    assert re.search("[가-힣]", ADVICE_KO[code])
+    assert not re.search("[가-힣]", ADVICE[code])
+
+
+def test_every_measure_has_a_name_in_both_languages_and_one_direction_at_most():
+    assert all(english and korean for english, korean in LABELS.values())
+    assert set(READING) <= set(LABELS)
+    assert not LOWER & HIGHER
+    assert set(LOWER | HIGHER) <= set(LABELS)
+    assert label("some_new_probe") == "some new probe"
+
+
+def test_shares_are_said_in_per_cent_and_a_critic_says_what_it_saw():
+    finding = {
+        "code": "PLATEAU", "measure": "accuracy", "section": "two_sample/pixels", "figure": 0.625, "null": 0.5,
+        "interval": [0.6, 0.65], "null_interval": [0.45, 0.55], "names": [],
+    }  # fmt: skip
+    said = sentence("PLATEAU", [finding], 500)
+    assert "accuracy of a fresh critic on pixels 62.5 % [60, 65], real against real 50 % [45, 55]" in said["en"]
+    assert "새 판별기의 정확도(픽셀) 62.5 %" in said["ko"]
+
+
+def test_large_numbers_are_said_in_powers_of_ten():
+    assert [short(x) for x in (0.01234, 1234.5, 1.52e16, "NaN")] == ["0.0123", "1234", "1.5e16", "NaN"]
+
+
+def test_samples_that_can_only_be_told_apart_are_not_called_bad():
+    def found(measure, value=0.3):
+        return {"code": "LOW_QUALITY", "measure": measure, "figure": value}
+
+    assert opening_of("LOW_QUALITY", [found("kernel_distance"), found("total_variation")]) == "DISTINGUISHABLE"
+    assert opening_of("LOW_QUALITY", [found("kernel_distance"), found("total_variation", 0.8)]) == "LOW_QUALITY"
+    assert opening_of("LOW_QUALITY", [found("kernel_distance"), found("precision")]) == "LOW_QUALITY"
+    assert opening_of("LOW_QUALITY", [found("agreement")]) == "WRONG_CLASS"
+    assert opening_of("PLATEAU", [found("kernel_distance")]) == "PLATEAU"
+
+
+def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():
+    settings, usual = {"lr": 0.0096, "r2": False, "new": 1, "latent": 64}, {"lr": 0.0012, "r2": True, "latent": 64}
+    (finding,) = advised([{"code": "COLLAPSED"}], settings=settings, usual=usual)
+    assert finding["steps"][0] == "Go back to the model's own settings: --lr 0.0012 (here 0.0096), --r2 (here off)."
+    assert "--lr 0.0012(현재 0.0096)" in finding["steps_ko"][0]
+    assert finding["steps"][1:] == [english for english, _ in STEPS["COLLAPSED"]]
+    assert finding["advice"] == " ".join(finding["steps"])
+    (untouched,) = advised([{"code": "COLLAPSED"}], settings=usual, usual=usual)
+    assert untouched["steps"] == finding["steps"][1:]
+    (copies,) = advised([{"code": "OVERFIT"}], settings=settings, usual=usual)
+    assert "lr" not in copies["steps"][0]
+
+
+def test_what_to_try_follows_the_trend_where_training_only_ended_too_soon():
+    first = {
+        trend: advised([{"code": "BUDGET"}], trend=trend)[0]["steps"][0] for trend in ("improving", "level", "worse")
+    }
+    assert "budget" in first["improving"]
+    assert "larger" in first["level"]
+    assert "learning rate" in first["worse"]
+
+
+def clouds(seed=0):
+    random = np.random.default_rng(seed)
+    return [random.normal(shift, 1.0, (200, 4)) for shift in (0.0, 0.8, 0.0)]
+
+
+def test_paired_differences_find_the_nearer_cloud_and_none_between_equals():
+    near, far, reals = clouds()
+    found = paired_differences(near, far, reals)
+    assert found["kernel_distance"].high < 0
+    assert found["coverage"].low > 0
+    same = paired_differences(near, near, reals)
+    assert all(estimate.value == estimate.low == estimate.high == 0 for estimate in same.values())
+
+
+def judged(verdict, **values):
+    return {"verdict": verdict, "fidelity": {name: figure(value) for name, value in values.items()}}
+
+
+def test_a_comparison_names_the_better_side_of_each_figure_and_of_all():
+    near, far, reals = clouds()
+    a, b = judged("PLATEAU", kernel_distance=0.1, coverage=0.9), judged("BUDGET", kernel_distance=2.0, coverage=0.2)
+    found = compare_reports(a, b, paired_differences(near, far, reals))
+    assert [(row["measure"], row["better"], row["paired"]) for row in found["rows"]] == [
+        ("kernel_distance", "a", True), ("coverage", "a", True),
+    ]  # fmt: skip
+    assert found["better"] == "a"
+    assert "A is nearer to real data" in found["sentence"]["en"]
+    unpaired = compare_reports(b, a, {})
+    assert [row["better"] for row in unpaired["rows"]] == ["b", "b"]
+    assert compare_reports(a, a, {})["better"] is None
+
+
+def test_a_copyist_is_never_the_better_one():
+    near, far, reals = clouds()
+    found = compare_reports(
+        judged("OVERFIT", kernel_distance=0.0), judged("PLATEAU", kernel_distance=1.0),
+        paired_differences(near, far, reals),
+    )  # fmt: skip
+    assert found["rows"][0]["better"] == "a"
+    assert found["better"] == "b"
+    assert "OVERFIT" in found["sentence"]["en"]
+
+
+def test_a_comparison_is_written_whole(tmp_path):
+    a, b = judged("PLATEAU", kernel_distance=0.1), judged("BUDGET", kernel_distance=0.1)
+    sides = {side: {"name": HOSTILE, "verdict": "BUDGET", "sentence": "So."} for side in "ab"}
+    write_comparison(
+        tmp_path, {**sides, "n": 100, **compare_reports(a, b, {})}, {"a": {"strip": Image.new("L", (9, 3))}}
+    )
+    text = (tmp_path / "comparison.html").read_text(encoding="utf-8")
+    assert Tags(text).open == []
+    assert "<script" not in text
+    assert "No difference that these samples can show" in text
+    assert json.loads((tmp_path / "comparison.json").read_text())["rows"][0]["better"] is None

@@ -8,7 +8,7 @@ about a paper reaches the loop.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -53,13 +53,20 @@ class Spec:
 
 
 class Progress(NamedTuple):
-    """How far training has come, in images shown; ``total`` is the budget."""
+    """How far training has come, in images shown; ``total`` is the budget.
+
+    ``share`` is given where the schedules don't follow from these two: the referee may let them wait.
+    """
 
     images: int
     total: int
+    share: float | None = None
 
     @property
     def fraction(self) -> float:
+        """The share of the schedules that is behind, in [0, 1]."""
+        if self.share is not None:
+            return self.share
         return min(1.0, self.images / self.total) if self.total else 0.0
 
 
@@ -258,6 +265,14 @@ class Game(nn.Module):
 
     def after_move(self, move: Move, batch: Batch) -> None:
         """Change the state that terms may not; called without gradients after each update."""
+
+    def steadied(self) -> Any:
+        """The config with which to go on after a collapse: half the learning rate, twice the gradient penalty."""
+        calmer: dict[str, float] = {"lr": self.config.lr / 2}
+        for name in ("gamma", "gamma_end"):
+            if getattr(self.config, name, None):
+                calmer[name] = 2 * getattr(self.config, name)
+        return replace(self.config, **calmer)
 
     def optimizer(self, name: str, progress: Progress) -> Adam:
         """The optimiser's settings for submodule ``name`` at this moment."""

@@ -35,12 +35,24 @@ class SampleOptions:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    run: Positional[str]
+    run: Annotated[Positional[str | None], optional("RUN")] = None
     """The run folder that train wrote."""
+    run_b: Annotated[Positional[str | None], optional("RUN_B")] = None
+    """Another run on the same data, to compare it with."""
+    samples: Annotated[str | None, optional("PATH")] = None
+    """Any generator's samples instead of a run: a folder, an archive, a .npz or .npy file."""
+    data: Annotated[str | None, optional("DATA")] = None
+    """The data to judge --samples beside, named as for train."""
+    size: Annotated[str | None, optional("SIZE")] = None
+    """Bring samples and data to one size: 64, or height x width as in 48x64."""
+    out: Annotated[str | None, optional("DIR")] = None
+    """Where the report of --samples goes (SAMPLES-report), or the comparison (RUN/comparison-with-RUN_B)."""
     n: Annotated[int | None, optional("N")] = None
-    """How many samples to judge: 1,000 images or 2,500 vectors when not given."""
+    """How many samples to judge: of a run 1,000 images or 2,500 vectors, of --samples up to 10,000."""
     seed: int = 0
-    """The seed of the samples."""
+    """The seed of a run's samples, and of what is drawn from them."""
+    skip_bad: Flag = False
+    """Leave out the samples and data that can't be read."""
     json: Flag = False
     """Print one JSON object as the last line."""
 
@@ -81,14 +93,26 @@ def sample(words: Sequence[str]) -> int:
 
 
 def evaluate(words: Sequence[str]) -> int:
-    description = "Judge a run beside held-out real data."
+    description = "Judge a run, two runs side by side, or any generator's samples, beside held-out real data."
     options = parse(EvaluateOptions, words, prog="elegan evaluate", description=description)
     from elegan.verbs.evaluate import evaluate as judge
 
-    report = judge(options.run, n=options.n, seed=options.seed)
+    report = judge(
+        options.run, options.run_b, samples=options.samples, data=options.data, size=options.size, out=options.out,
+        n=options.n, seed=options.seed, skip_bad=options.skip_bad,
+    )  # fmt: skip
     if not options.json:
-        print(f"{report['sentence']['en']}\nLook at {options.run}/report.html.")
+        _say_verdict(report, options)
     return finish(report, as_json=options.json)
+
+
+def _say_verdict(report: Mapping[str, Any], options: EvaluateOptions) -> None:
+    if options.run_b is not None:
+        from elegan.verbs.compare import table
+
+        show(table(report))
+    name = "report" if options.run_b is None else "comparison"
+    print(f"{report['sentence']['en']}\nLook at {report.get('out', options.run)}/{name}.html.")
 
 
 def models(words: Sequence[str]) -> int:

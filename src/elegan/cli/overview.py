@@ -28,7 +28,7 @@ COMMANDS = {
     for command in (
         Command("train", "elegan.cli.train:train", "train a model on data, and judge it"),
         Command("sample", "elegan.cli.commands:sample", "draw labelled samples from a trained run"),
-        Command("evaluate", "elegan.cli.commands:evaluate", "judge a run beside held-out real data"),
+        Command("evaluate", "elegan.cli.commands:evaluate", "judge a run, two runs, or any samples, beside real data"),
         Command("models", "elegan.cli.commands:models", "list the models and their papers"),
         Command("data check", "elegan.cli.commands:data_check", "look for trouble in data before training"),
         Command("benchmark", "elegan.cli.benchmark:benchmark", "how fast models train here, beside plain PyTorch"),
@@ -45,7 +45,8 @@ usage: elegan COMMAND [OPTIONS]      elegan help COMMAND      elegan --version
 
 examples:
   elegan train r3gan --data digits --out runs/digits --minutes 3
-  elegan sample runs/digits --out digits.png --n 64"""
+  elegan sample runs/digits --out digits.png --n 64
+  elegan evaluate --samples some-images --data digits --size 16"""
 
 
 def overview() -> str:

@@ -74,9 +74,17 @@ def density(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = COV
 def coverage(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = COVERAGE_NEIGHBOURS) -> float:
     """Share of real balls that hold a sample.  Naeem et al., 2020 (arXiv:2002.09797), section 3.2.
 
-    1 − (r−1)…(r−k)/((m+r−1)…(m+r−k)) is expected of perfect samples: 0.97 for k = 5 and m = r.
+    1 − (r−1)…(r−k)/((m+r−1)…(m+r−k)) is expected of perfect samples (:func:`expected_coverage`): 0.97 for k = 5, m = r.
     """
     return float(_in_balls(distances(samples, reals), radii(reals, k)).any(axis=0).mean())
+
+
+def expected_coverage(m: int, r: int, k: int = COVERAGE_NEIGHBOURS) -> float:
+    """The coverage that m perfect samples have of r reals, on average."""
+    missed = 1.0
+    for i in range(1, k + 1):
+        missed *= (r - i) / (m + r - i)
+    return 1 - missed
 
 
 def neighbour_measures(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> Float[Rows, "4"]:

@@ -72,10 +72,19 @@ def nearness(space: Space) -> Nearness:
     validation reals that repeat no training item and the null from all test reals, so that the null is
     measured: about 1 %, and more where reals repeat each other.
     """
-    rounding = ROUNDING * float(np.sqrt(space.validation.var(axis=0, dtype=np.float64).sum()))
-    threshold = near_threshold(nearest(space.validation, space.train).distance, rounding)
-    samples, test = nearest(space.samples, space.train), nearest(space.test, space.train)
+    found = (nearest(part, space.train) for part in (space.samples, space.validation, space.test))
+    return calibrated(*found, rounding=rounding_of(space.validation))
+
+
+def calibrated(samples: Nearest, validation: Nearest, test: Nearest, *, rounding: float) -> Nearness:
+    """Who is too near, when all three were looked for in the same way; distances up to ``rounding`` are none."""
+    threshold = near_threshold(validation.distance, rounding)
     return Nearness(samples, samples.distance <= threshold, test.distance <= threshold, threshold)
+
+
+def rounding_of(rows: Float[np.ndarray, "n d"]) -> float:
+    """The distance up to which items of this spread count as equal."""
+    return ROUNDING * float(np.sqrt(rows.var(axis=0, dtype=np.float64).sum()))
 
 
 def near_share(*spaces: Nearness) -> Estimate:

@@ -47,6 +47,8 @@ class R3GANConfig(Config):
     """Weight of R1 and R2 at the start; when not given: 0.03 times the data's variance, summed over pixels."""
     gamma_end: float | None = None
     """Weight of R1 and R2 after the burn-in; when not given: a third of gamma."""
+    r2: bool = True
+    """Penalise the slope at generated items too, eq. 3's R2; without it training may diverge."""
     burn_in: float = 0.5
     """The share of the budget over which gamma and beta2 change."""
     burn_in_by: Literal["value", "logarithm"] = "value"
@@ -67,6 +69,8 @@ class R3GANConfig(Config):
     """Generated images end in tanh; the paper's end linearly."""
     group: int = 0
     """Channels a group of the paper's grouped bottleneck blocks; 0: dense 3x3 blocks, faster on a processor."""
+    discriminator_width: float = 1.0
+    """The discriminator's channels (units a layer for vectors) in units of the generator's."""
     features: int = 128
     """Units of the discriminator's last hidden layer."""
     conditional: bool = True
@@ -108,16 +112,22 @@ class R3GAN(Game):
             patch = patch_of(config, spec)
             levels = patches(*spec.image[1:], patch).levels
             plan = config.widths or channel_plan(config.width, config.narrow, levels)
-            build = (plan, config.blocks, config.group, patch)
+            build = (config.blocks, config.group, patch)
+            judging = [self.judging(channels) for channels in plan]
             return (
-                ResidualGenerator(spec.image, self.classes, config.latent, *build, config.bounded),
-                ResidualDiscriminator(spec.image, self.classes, config.features, *build),
+                ResidualGenerator(spec.image, self.classes, config.latent, plan, *build, config.bounded),
+                ResidualDiscriminator(spec.image, self.classes, config.features, judging, *build),
             )
-        size, depth = spec.real[0], (config.width, config.blocks)
+        size = spec.real[0]
         return (
-            FourierGenerator(size, self.classes, config.latent, *depth),
-            FourierDiscriminator(size, self.classes, *depth),
+            FourierGenerator(size, self.classes, config.latent, config.width, config.blocks),
+            FourierDiscriminator(size, self.classes, self.judging(config.width), config.blocks),
         )
+
+    def judging(self, channels: int) -> int:
+        """The discriminator's channels where the generator has so many: whole groups, at least one."""
+        unit = self.config.group or 1
+        return max(1, round(channels * self.config.discriminator_width / unit)) * unit
 
     @classmethod
     def default_preset(cls, spec: Spec) -> str | None:
@@ -153,7 +163,8 @@ class R3GAN(Game):
         logits = self.judge(items, label.repeat(2), batch.random)
         real_logits, fake_logits = logits.chunk(2)
         r1, r2 = zero_centred(logits, items, self.gamma(batch.progress)).chunk(2)
-        return {"pair": relativistic_discriminator(real_logits, fake_logits), "r1": r1, "r2": r2}
+        terms = {"pair": relativistic_discriminator(real_logits, fake_logits), "r1": r1}
+        return {**terms, "r2": r2} if self.config.r2 else terms
 
     def generator_terms(self, batch: Batch) -> Terms:
         label = self.label(batch)

@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from elegan.game import Batch, Game, Move, Progress, Random, Terms
+from elegan.training.course import Course
 from elegan.training.ema import Averages
 from elegan.training.engine import Engine, choose
 from elegan.training.ranks import here, sum_gradients, whole_counts
@@ -29,7 +30,8 @@ class Tick:
     """The moment between two stretches of training."""
 
     images: int
-    total: int
+    total: int | None
+    """The budget; None while the referee alone knows when to stop."""
     step: int
     seconds: float
     images_per_second: float
@@ -47,12 +49,17 @@ class Training:
 
     >>> for tick in Training(game, stream, total=200_000).play(every=10_000):
     ...     print(tick.images, tick.terms)
+
+    ``course`` says how the schedules go; left out, they go over ``total`` images, which then are the budget.
     """
 
-    def __init__(self, game: Game, stream: Stream, *, total: int, seed: int = 0, engine: Engine | None = None) -> None:
+    def __init__(
+        self, game: Game, stream: Stream, *, total: int = 0, course: Course | None = None, seed: int = 0,
+        engine: Engine | None = None,
+    ) -> None:  # fmt: skip
         self.engine = engine or choose(gains=game.low_precision)
         self.engine.place(game)
-        self.game, self.stream, self.total, self.seed = game.train(), stream, total, seed
+        self.game, self.stream, self.seed, self.course = game.train(), stream, seed, course or Course(total)
         self.ranks = here()
         if game.config.batch % self.ranks.size:
             raise ValueError(f"A batch of {game.config.batch} can't be dealt evenly to {self.ranks.size} ranks.")
@@ -62,17 +69,18 @@ class Training:
         self.averages = Averages(game, fused=self.engine.fused)
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.step, self.images, self.seconds, self.stopping = 0, 0, 0.0, False
+        self._config, self.steadied = game.config, 0
         self._agreed_to_stop = False
         self._sums: dict[str, Tensor] = {}
         self._since = (0, 0, 0.0)
 
     @property
     def progress(self) -> Progress:
-        return Progress(self.images, self.total)
+        return Progress(self.images, self.course.total, self.course.fraction(self.images))
 
     @property
     def finished(self) -> bool:
-        return self.images >= self.total
+        return self.course.end is not None and self.images >= self.course.end
 
     @property
     def stopped(self) -> bool:
@@ -93,6 +101,16 @@ class Training:
             self.seconds += time.perf_counter() - start
             if due:
                 yield self._tick()
+
+    def cool(self) -> None:
+        """Let the schedules go on from where they wait to their end."""
+        self.course = self.course.cooled(self.images, self.game.config.batch)
+
+    def steady(self, times: int) -> None:
+        """Play with the configuration that the game takes after so many collapses."""
+        self.game.config, self.steadied = self._config, times
+        for _ in range(times):
+            self.game.config = self.game.steadied()
 
     def wait(self) -> None:
         """Wait until the device has done all that it was given; the processor always has."""
@@ -192,7 +210,7 @@ class Training:
         means = {name: float(total / count) for name, (total, count) in self._sums.items()}
         images, seconds = self.images - self._since[0], self.seconds - self._since[2]
         self._sums, self._since = {}, (self.images, self.step, self.seconds)
-        return Tick(self.images, self.total, self.step, self.seconds, images / max(seconds, 1e-9), means)
+        return Tick(self.images, self.course.end, self.step, self.seconds, images / max(seconds, 1e-9), means)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the next step depends on: tensors, and numbers for a JSON file."""
@@ -205,7 +223,8 @@ class Training:
         tensors |= {f"sum.{name}": value for name, value in self._sums.items()}
         numbers = {
             "step": self.step, "images": self.images, "seconds": self.seconds,
-            "position": self.stream.position, "since": list(self._since),
+            "position": self.stream.position, "since": list(self._since), "course": asdict(self.course),
+            "steadied": self.steadied,
         }  # fmt: skip
         return tensors, numbers
 
@@ -222,6 +241,8 @@ class Training:
         self._sums = {name: value.to(self.engine.device) for name, value in _under("sum.", tensors).items()}
         self.step, self.images, self.seconds = numbers["step"], numbers["images"], numbers["seconds"]
         self.stream.position = numbers["position"]
+        self.course = Course(**numbers["course"]) if "course" in numbers else self.course
+        self.steady(numbers.get("steadied", 0))
         images, step, seconds = numbers["since"]
         self._since = (images, step, seconds)
 

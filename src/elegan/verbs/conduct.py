@@ -10,12 +10,14 @@ from functools import partial
 from typing import Any
 
 from elegan.errors import UserError
+from elegan.evaluation.stopping import Action
 from elegan.game import Ranks
-from elegan.training.checkpoint import DamagedCheckpoint, load_newest, save_checkpoint
+from elegan.training.checkpoint import DamagedCheckpoint, forget_damaged, load_checkpoint, load_newest, save_checkpoint
 from elegan.training.loop import Tick, Training
 from elegan.training.ranks import by_all, by_first
 from elegan.verbs.folder import Folder
 from elegan.verbs.plan import Plan
+from elegan.verbs.probe import probe_training
 from elegan.verbs.progress import Display
 from elegan.verbs.referee import Referee
 from elegan.verbs.run import load_run
@@ -35,21 +37,27 @@ def conduct(
 
     ``record`` is run.json.  Raises Interrupted after a stop by a signal was saved.
     """
-    training = plan.new_training(record["budget"]["images"])
+    training = plan.new_training(record["budget"]["images"], waits=record["budget"].get("waits", False))
     _restore_all(training, folder, display, ranks)
     clock, referee = _Clock(record["budget"]["minutes"], training), Referee(plan, folder, enabled=with_referee)
     desk = _Desk(plan, training, folder, display, referee, clock)
     with _stopping_on_signals(training), display.live(training):
         by_first(desk.open, ranks)
         for tick in training.play(every=record["tick"]):
-            if by_first(partial(desk.is_last, tick), ranks):
+            action = by_first(partial(desk.see_to, tick), ranks)
+            if action == "stop":
                 break
+            if action == "go back":
+                _go_back(training, folder, ranks)
+                by_first(desk.begin_again, ranks)
+            elif action == "cool" and ranks.rank > 0:
+                training.cool()
         else:
             if not training.finished:
                 by_first(desk.save_what_there_is, ranks)
-                raise Interrupted(
-                    f"Stopped and saved at {training.images:,} of {training.total:,} images; the same command goes on."
-                )
+                end = training.course.end
+                of = "" if end is None else f" of {end:,}"
+                raise Interrupted(f"Stopped and saved at {training.images:,}{of} images; the same command goes on.")
     by_first(desk.finish, ranks)
 
 
@@ -73,20 +81,36 @@ class _Desk:
         if self.training.step == 0:
             self.folder.write_tick_picture(self.plan, self.training)
 
-    def is_last(self, tick: Tick) -> bool:
-        """See to a tick; True when training must end with it."""
+    def see_to(self, tick: Tick) -> Action:
+        """See to a tick, and say how to go on; the checkpoint holds what was decided."""
         look = {} if tick.not_finite else self.referee.look(self.training)
         self.diverged = tick.not_finite or (["a sample"] if look.get("not_finite") else [])
         self.folder.append_log(tick, look)
         self.display.tick(tick, look)
-        if self.diverged:
-            return True
+        action = self.referee.decide(self.training, bool(self.diverged))
+        if self.diverged or action == "go back":
+            return action
+        if action == "cool":
+            self.training.cool()
+            self.display.say("The referee sees no more gain at this pace: the learning rate falls to its end.")
         self.folder.write_tick_picture(self.plan, self.training)
         save_checkpoint(self.folder.checkpoints, *self.training.state(), best=self.referee.is_best)
-        late = not self.training.finished and self.clock.is_over
-        if late:
+        if not self.training.finished and self.clock.is_over:
             self.display.say("The machine is slower than the probe said: the clock ends training here.")
-        return late
+            return "stop"
+        return action
+
+    def begin_again(self) -> None:
+        """After going back: the log forgets what was left behind, and a checkpoint says that it did."""
+        why = f"{_and(self.diverged)} is no finite number" if self.diverged else "much of what was gained is lost"
+        self.diverged = []
+        self.folder.keep_log_until(self.training.images)
+        self.referee.remember(self.folder.log())
+        save_checkpoint(self.folder.checkpoints, *self.training.state())
+        self.display.say(
+            f"The referee goes back to {self.training.images:,} images, since {why}; half the learning rate from here, "
+            "and twice the gradient penalty."
+        )
 
     def save_what_there_is(self) -> None:
         """Keep it, unless it holds numbers that are not finite; the generator can be sampled meanwhile."""
@@ -102,12 +126,45 @@ class _Desk:
         if self.diverged:
             self.display.say(f"Training diverged: {_and(self.diverged)} is no finite number.")
             _restore(self.training, self.folder, self.display)
+        if self.referee.watch.last_is_worse:
+            self._take_up_best()
         self.folder.write_generator(self.plan, self.training)
         self.folder.write_pictures(self.plan, self.training)
         run, data = load_run(self.folder.path), self.plan.data
-        report = write_evaluation(run, data, self.referee.features, diverged=self.diverged)
+        probes = probe_training(self.plan, self.training, self.referee.features)
+        report = write_evaluation(
+            run, data, self.referee.features, diverged=self.diverged, ending=self.ending, equilibrium=probes
+        )
         self.folder.write_card()
         self.display.say_verdict(report)
+
+    def _take_up_best(self) -> None:
+        """Deliver the best checkpoint as judged, where the last is surely worse."""
+        try:
+            self.training.restore(*load_checkpoint(self.folder.checkpoints, "best"))
+        except DamagedCheckpoint as damage:
+            self.display.say(f"{damage}  The last is delivered, though it is worse.")
+        else:
+            self.display.say(f"The best moment is delivered, at {self.training.images:,} images: the last is worse.")
+
+    @property
+    def ending(self) -> str:
+        """Who ended training: the referee at a plateau, or the budget."""
+        return "plateau" if self.training.course.waits else "budget"
+
+
+def _go_back(training: Training, folder: Folder, ranks: Ranks) -> None:
+    """The best checkpoint, played on more steadily than before; on every rank."""
+
+    def restore() -> None:
+        times = training.steadied + 1
+        training.restore(*load_checkpoint(folder.checkpoints, "best"))
+        training.steady(times)
+
+    try:
+        by_all(restore, ranks)
+    except DamagedCheckpoint as damage:
+        raise UserError(f"Training can't go back to its best moment: {damage}") from damage
 
 
 def _restore_all(training: Training, folder: Folder, display: Display, ranks: Ranks) -> None:
@@ -126,6 +183,10 @@ def _restore(training: Training, folder: Folder, display: Display) -> None:
     try:
         newest = load_newest(folder.checkpoints)
         if newest is None:
+            if any(folder.checkpoints.glob("[0-9]*.safetensors")):
+                display.say(
+                    f"Nothing in {folder.checkpoints} says which checkpoint is the last: training begins again."
+                )
             return
         tensors, numbers, damage = newest
         training.restore(tensors, numbers)
@@ -136,6 +197,8 @@ def _restore(training: Training, folder: Folder, display: Display) -> None:
         ) from error
     if damage:
         display.say(f"{damage}  The checkpoint before it is used.")
+        if training.ranks.rank == 0:
+            forget_damaged(folder.checkpoints)
 
 
 class _Clock:

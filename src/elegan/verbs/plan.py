@@ -22,13 +22,14 @@ from elegan.data.shards import is_pattern
 from elegan.errors import UserError, nearest
 from elegan.game import Game
 from elegan.models import find
+from elegan.training.course import Course
 from elegan.training.engine import Engine
 from elegan.training.loop import Training
 from elegan.training.ranks import by_first, here
 from elegan.verbs.engine import OPTIONS, engine_options_in, settle_engine
 
 DEFAULT_MINUTES = 4.0
-"""The budget when none is asked for."""
+"""What the schedules are made for when no budget is asked for; the budget itself without a referee."""
 TICKS, FEWEST_TICKS, SECONDS_A_TICK = 24, 6, 4.0
 """A tick costs a tenth of a second or two for its picture and checkpoint, so a short run has fewer."""
 MOST_MINUTES, MOST_IMAGES = 1_000_000, 10**12
@@ -57,22 +58,30 @@ class Plan:
     notes: tuple[str, ...] = ()
     """What the user should hear before training starts."""
 
-    def new_training(self, total: int) -> Training:
-        """The game with weights that depend on the seed alone, at its start."""
+    def new_training(self, total: int, *, waits: bool = False) -> Training:
+        """The game with weights that depend on the seed alone, at its start.
+
+        Where it ``waits``, the schedules are made for ``total`` images, and the referee says when to end.
+        """
         torch.manual_seed(self.seed)
         game, stream = self.game(self.config, self.data.spec), self.data.stream("train", seed=self.seed, ranks=here())
-        return Training(game, stream, total=total, seed=self.seed, engine=self.engine)
+        return Training(game, stream, course=Course(total, waits), seed=self.seed, engine=self.engine)
 
-    def budget(self) -> dict[str, Any]:
-        """Images to show.  Minutes become images by a short probe of this machine's speed."""
+    def budget(self, *, referee: bool = True) -> dict[str, Any]:
+        """Images to show.  Minutes become images by a short probe of this machine's speed.
+
+        Without a budget the referee ends training, and the schedules are those of DEFAULT_MINUTES; without a referee
+        too, these are the budget.
+        """
         images, minutes = self.asked["images"], self.asked["minutes"]
+        waits = referee and images is None and minutes is None
         if images is not None:
-            return {"images": _whole_batches(images, self.config.batch), "minutes": None, "probe": None}
-        minutes = DEFAULT_MINUTES if minutes is None else minutes
+            return {"images": _whole_batches(images, self.config.batch), "minutes": None, "probe": None, "waits": False}
         with self.engine.on_its_threads():
             speed = probe(self.new_training(total=10**12))
-        total = _whole_batches(round(minutes * 60 * TICK_SHARE * speed), self.config.batch)
-        return {"images": total, "minutes": minutes, "probe": round(speed, 1)}
+        schedules = DEFAULT_MINUTES if minutes is None else minutes
+        total = _whole_batches(round(schedules * 60 * TICK_SHARE * speed), self.config.batch)
+        return {"images": total, "minutes": None if waits else schedules, "probe": round(speed, 1), "waits": waits}
 
     def record(self, budget: Mapping[str, Any]) -> dict[str, Any]:
         """What run.json says: everything that made the run."""

@@ -18,9 +18,9 @@ from elegan.verbs.plan import DEFAULT_MINUTES, Plan
 class Display:
     """A live panel on a terminal; a line a tick elsewhere; nothing when quiet."""
 
-    def __init__(self, plan: Plan, out: str, *, quiet: bool = False) -> None:
+    def __init__(self, plan: Plan, out: str, *, quiet: bool = False, with_referee: bool = True) -> None:
         self.console = Console(quiet=quiet, highlight=False, markup=False)
-        self.plan, self.out = plan, out
+        self.plan, self.out, self.with_referee = plan, out, with_referee
         self.training: Training | None = None
         self.last: tuple[Tick, dict[str, Any]] | None = None
 
@@ -49,7 +49,11 @@ class Display:
         images, minutes = self.plan.asked["images"], self.plan.asked["minutes"]
         if images is not None:
             return f"{images:,} images shown"
-        return f"{minutes:g} minutes" if minutes is not None else f"{DEFAULT_MINUTES:g} minutes, since none was given"
+        if minutes is not None:
+            return f"{minutes:g} minutes"
+        if self.with_referee:
+            return "none: the referee ends training when it gains no more; Ctrl-C saves, and the same command goes on"
+        return f"{DEFAULT_MINUTES:g} minutes, since none was given"
 
     @contextmanager
     def live(self, training: Training) -> Iterator[None]:
@@ -66,10 +70,8 @@ class Display:
         if not self.console.is_terminal:
             terms = "  ".join(f"{name} {value:.3g}" for name, value in tick.terms.items())
             word = f"  {look['word']}" if look else ""
-            left = _clock(_left(tick))
-            self.say(
-                f"{tick.images:,} of {tick.total:,} images  {tick.images_per_second:,.0f}/s  {left} left  {terms}{word}"
-            )
+            place = f"{_of(tick.images, tick.total)}  {tick.images_per_second:,.0f}/s"
+            self.say(f"{place}  {_left(tick.images, tick.total, tick.images_per_second)}  {terms}{word}")
 
     def say_verdict(self, report: dict[str, Any]) -> None:
         """One sentence, and where to look."""
@@ -79,15 +81,14 @@ class Display:
     def _panel(self) -> RenderableType:
         assert self.training is not None
         training = self.training
-        share = min(1.0, training.images / training.total)
         rate = self.last[0].images_per_second if self.last else training.images / max(training.seconds, 1e-9)
-        left = (training.total - training.images) / rate if rate else 0.0
+        end = training.course.end
         head = Table.grid(padding=(0, 2))
         head.add_row(
-            ProgressBar(total=1.0, completed=share, width=30),
-            f"{training.images:,} of {training.total:,} images",
+            ProgressBar(total=end, completed=training.images, width=30, pulse=end is None),
+            _of(training.images, end),
             f"{rate:,.0f} images/s",
-            f"{_clock(training.seconds)} gone, {_clock(left)} left",
+            f"{_clock(training.seconds)} gone, {_left(training.images, end, rate)}",
         )
         if self.last is None:
             return head
@@ -108,8 +109,14 @@ def _place(engine: Engine) -> str:
     return "1 thread of the processor" if engine.threads == 1 else f"{engine.threads} threads of the processor"
 
 
-def _left(tick: Tick) -> float:
-    return (tick.total - tick.images) / tick.images_per_second
+def _of(images: int, end: int | None) -> str:
+    return f"{images:,} images" if end is None else f"{images:,} of {end:,} images"
+
+
+def _left(images: int, end: int | None, rate: float) -> str:
+    if end is None:
+        return "until it gains no more"
+    return f"{_clock((end - images) / rate if rate else 0.0)} left"
 
 
 def _clock(seconds: float) -> str:

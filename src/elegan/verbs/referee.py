@@ -1,7 +1,9 @@
-"""The referee during training: a look at every tick, from features that it learnt by itself."""
+"""The referee during training: a look at every tick, from features that it learnt by itself, and what follows."""
 
 import math
+from dataclasses import asdict, fields
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,55 +13,99 @@ from elegan.errors import UserError
 from elegan.evaluation.features import Coordinates, Embedder, load_features, train_features
 from elegan.evaluation.judge import quick_look
 from elegan.evaluation.modes import Mixture
+from elegan.evaluation.stopping import Action, Sight, Watch, Yardstick
 from elegan.game import Random
+from elegan.json_values import as_json
+from elegan.training.course import MIDDLE
 from elegan.training.loop import Training
 from elegan.verbs.folder import Folder, draw
 from elegan.verbs.plan import Plan
+from elegan.verbs.probe import tick_belief
 
 LOOKED_AT = 500
 LOOK_SEED = 2
 """Every look uses the same latent points, so that looks can be compared."""
+MOST_RETURNS = 2
+"""How often a training goes back to its best moment before it is given up."""
 
 
 class Referee:
-    """Looks at the averaged generator and remembers which tick was best."""
+    """Looks at the averaged generator, remembers which tick was best, and says how to go on."""
 
     def __init__(self, plan: Plan, folder: Folder, *, enabled: bool) -> None:
         self.plan, self.folder, self.enabled = plan, folder, enabled
         self.history: list[dict[str, Any]] = []
-        self.is_best = False
+        self.watch = Watch()
 
     @cached_property
     def features(self) -> Embedder:
         """The referee's features: read from the run folder, or learnt and kept there."""
         return run_features(self.folder, self.plan.data)
 
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """The reals that every look uses, and what they give against each other."""
+        return Yardstick.of(self.features.embed(self.plan.data.part("validation")[0][:LOOKED_AT]), LOOKED_AT)
+
     def remember(self, log: list[dict[str, Any]]) -> None:
-        """Take up the looks of a run that goes on."""
-        self.history = [line["look"] for line in log if line.get("look")]
+        """Take up the looks of a run that goes on, or goes back."""
+        lines = [line for line in log if line.get("look")]
+        self.history = [line["look"] for line in lines]
+        self.watch = Watch([_sight(line["images"], line["look"]) for line in lines])
 
     def look(self, training: Training) -> dict[str, Any]:
-        """KID and coverage against the validation part; empty when there is to be no referee."""
+        """What a look at this moment shows; empty when there is to be no referee."""
         if not self.enabled:
             return {}
-        data = self.plan.data
-        label = None
+        data, label = self.plan.data, None
         if self.plan.conditional:
             label = Random((LOOK_SEED,)).integers(len(data.classes), LOOKED_AT)
-        fakes = draw(self.plan, training, LOOKED_AT, label, seed=LOOK_SEED)
-        if not bool(fakes.isfinite().all()):
+        raw = draw(self.plan, training, LOOKED_AT, label, seed=LOOK_SEED)
+        if not bool(raw.isfinite().all()):
             return {"not_finite": True, "word": "samples that are not finite"}
-        items = data.to_items(fakes)
-        validation = data.part("validation")[0]
-        look = quick_look(items, validation, self.features, history=self.history, mixture=mixture_of(data))
+        fakes, validation = data.to_items(raw), data.part("validation")[0]
+        look = quick_look(fakes, validation, self.features, history=self.history, mixture=mixture_of(data))
+        look["progress"] = asdict(self.yardstick.sight(training.images, self.features.embed(fakes)))
+        look["belief"] = tick_belief(self.plan, training, raw, label)
+        look = dict(as_json(look))  # type: ignore[call-overload]
         self.history.append(look)
-        self.is_best = math.isfinite(_distance(look)) and _distance(look) <= min(map(_distance, self.history))
+        self.watch.sights.append(_sight(training.images, look))
         return look
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last look is the best so far."""
+        return self.watch.is_best
+
+    def decide(self, training: Training, diverged: bool) -> Action:
+        """How to go on after a look."""
+        course = training.course
+        if diverged or (self.enabled and self.watch.has_collapsed):
+            if self.enabled and self.watch.best is not None and training.steadied < MOST_RETURNS:
+                return "go back"
+            return "stop" if diverged or course.waits else "go on"
+        if not self.enabled or not course.waits or course.cooled_at is not None:
+            return "go on"
+        return "cool" if self.watch.has_settled(since=round(MIDDLE * course.total)) else "go on"
+
+
+def _sight(images: int, look: dict[str, Any]) -> Sight:
+    """A look's numbers, from JSON; NaN where there are none, as in a look of before."""
+    numbers = look.get("progress", {})
+    return Sight(images, *(_number(numbers.get(field.name)) for field in fields(Sight)[1:]))
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float | str) else math.nan
 
 
 def run_features(folder: Folder, data: Data) -> Embedder:
-    """The features kept in a run folder; learnt from the training part where there are none, or damaged ones."""
-    path = folder.checkpoints / "features.safetensors"
+    """The features kept in a run folder."""
+    return kept_features(folder.checkpoints / "features.safetensors", data)
+
+
+def kept_features(path: Path, data: Data) -> Embedder:
+    """The features in a file; learnt from the training part, and kept, where there are none, or damaged ones."""
     if path.is_file():
         try:
             return load_features(path)
@@ -84,8 +130,3 @@ def learn_features(data: Data) -> Embedder:
 def mixture_of(data: Data) -> Mixture | None:
     """The truth about a mixture, where it is known."""
     return None if data.modes is None else Mixture(data.modes.centres.astype(np.float64), data.modes.sigma)
-
-
-def _distance(look: dict[str, Any]) -> float:
-    value = look.get("kernel_distance", {}).get("value")
-    return float(value) if isinstance(value, int | float) else float("inf")

@@ -1,7 +1,7 @@
 """`elegan train`: from the data to a trained, judged and labelled generator in a run folder."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
@@ -20,10 +20,18 @@ from elegan.verbs.progress import Display
 from elegan.verbs.run import Run, load_run
 
 SAME = {
-    "model": "model", "preset": "preset", "config": "configuration", "seed": "seed", "asked": "command",
+    "model": "model", "preset": "preset", "seed": "seed", "asked": "command", "data": "data", "config": "configuration",
     "precision": "precision", "engine": "engine",
 }  # fmt: skip
-"""What must not change between a run and its resumption, and what a person calls it."""
+"""What must not change between a run and its resumption, and what a person calls it; the reasons before what follows
+from them."""
+RECORDED: dict[str, Callable[[Any], bool]] = {
+    "budget": lambda budget: isinstance(budget, dict) and is_count(budget.get("images")) and "probe" in budget,
+    "tick": lambda tick: is_count(tick),
+    "data": lambda data: isinstance(data, dict),
+    "asked": lambda asked: isinstance(asked, dict),
+}
+"""What a run that goes on needs of run.json."""
 
 
 def train(
@@ -50,7 +58,8 @@ def train(
 
     ``settings`` are fields of the model's Config, ``gamma=0.5`` say, and of EngineOptions, which says how to
     compute: ``threads=1``, ``precision="float32"``; a run that goes on keeps its own.  The budget is ``minutes`` or
-    ``images``; 4 minutes when neither is given.  With ``dry_run`` nothing is trained: the plan is printed.
+    ``images``; when neither is given the referee ends training, or 4 minutes do where there is no referee.  With
+    ``dry_run`` nothing is trained: the plan is printed.
     ``devices`` processes train together here, on each of ``nodes`` machines, of which this is number ``node`` and
     ``master`` ("host:port") is node 0; ``out`` and the data must be where all see them.
     Raises UserError for a mistake in what was asked, Interrupted after a stop by Ctrl-C was saved, and ProcessLost
@@ -82,27 +91,33 @@ def _train(
     engine = _engine_to_keep(there, asked, ranks)
     plan = _plan_of_all(model, asked, engine, ranks)
     _refuse_uneven(plan.config.batch, size)
-    display = Display(plan, str(folder.path), quiet=quiet or ranks.rank > 0)
+    display = Display(plan, str(folder.path), quiet=quiet or ranks.rank > 0, with_referee=referee)
     display.say_plan()
     if size > 1:
         display.say(f"{size} processes share each batch: {plan.config.batch // size} images each.")
-    by_first(lambda: _refuse_another(plan, there and {**there, "engine": engine}, folder), ranks)
+    by_first(lambda: _refuse_another(plan, _with_engine(there, engine), folder), ranks)
     if dry_run:
         return Run(folder.path)
     if by_first(lambda: folder.finished, ranks):
         display.say(f"{folder.path} is finished; judge it again with elegan evaluate, or train into another folder.")
         return load_run(folder.path)
-    if there is None:
-        record = _plain(plan.record(plan.budget()))
-        by_first(lambda: folder.start(record), ranks)
-    else:
-        record = there
-        display.say(f"Going on with the run in {folder.path}.")
+    if there is not None and there["budget"].get("waits") and not referee:
+        raise UserError(f"{folder.path} holds a run that the referee ends; leave --no-referee out to go on.")
+    record = there or _plain(plan.record(plan.budget(referee=referee)))
     with ExitStack() as held:
         by_first(lambda: held.enter_context(folder.locked()), ranks)
+        if there is None:
+            by_first(lambda: folder.start(record), ranks)
+        else:
+            display.say(f"Going on with the run in {folder.path}.")
         held.enter_context(plan.engine.on_its_threads())
         conduct(plan, record, folder, display, referee, ranks)
     return load_run(folder.path)
+
+
+def is_count(value: Any) -> bool:
+    """Whether this is a whole number above 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def prepare_process() -> None:
@@ -115,9 +130,20 @@ def _record_there(folder: Folder) -> dict[str, Any] | None:
     if not (folder.path / "run.json").exists():
         return None
     record = load_run(folder.path).record
-    if not isinstance(record["budget"], dict) or not isinstance(record["budget"].get("images"), int):
-        raise UserError(f"{folder.path / 'run.json'} is damaged: its budget is no number; give another --out.")
+    for name, fits in RECORDED.items():
+        if not fits(record[name]):
+            raise UserError(
+                f"{folder.path / 'run.json'} is damaged: its {name} can't be; restore it, or give another --out."
+            )
     return record
+
+
+def _with_engine(record: dict[str, Any] | None, engine: Any) -> dict[str, Any] | None:
+    """The record with the engine that is kept; runs of before have none."""
+    if record is None:
+        return None
+    others = {name: value for name, value in record.items() if name != "engine"}
+    return others if engine is None else {**others, "engine": engine}
 
 
 def _engine_to_keep(record: dict[str, Any] | None, asked: Mapping[str, Any], ranks: Ranks) -> Any:
@@ -158,16 +184,16 @@ def _refuse_another(plan: Plan, record: dict[str, Any] | None, folder: Folder) -
     now = _plain(plan.record(record["budget"]))
     for name in SAME:
         then = record.get(name, now[name]) if name == "engine" else record[name]
-        if then != now[name]:
+        if name == "data" and then.get("fingerprint") != now["data"]["fingerprint"]:
+            raise UserError(
+                f"{folder.path} holds a run on other data: those at {plan.asked['data']} have changed since; "
+                "put the old ones back, or give another --out."
+            )
+        if name != "data" and then != now[name]:
             raise UserError(
                 f"{folder.path} holds a run with another {SAME[name]}: {_difference(then, now[name])}; "
                 "give the same command as then to go on with it, or another --out."
             )
-    if record["data"].get("fingerprint") != now["data"]["fingerprint"]:
-        raise UserError(
-            f"{folder.path} holds a run on other data: those at {plan.asked['data']} have changed since; "
-            "put the old ones back, or give another --out."
-        )
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:

@@ -64,6 +64,37 @@ def look_curves(log: Log) -> str:
     return _svg(draw, "looks", 9.2, 3.0)
 
 
+def accuracy_curve(log: Log) -> str:
+    """The discriminator's accuracy on data that it learns from and on held-out data at each look, as SVG."""
+    beliefs = [
+        (_number(line.get("images")), belief)
+        for line in log
+        if isinstance(look := line.get("look"), Mapping) and isinstance(belief := look.get("belief"), Mapping)
+    ]
+    if not any(isinstance(belief.get("accuracy"), float) for _, belief in beliefs):
+        return ""
+
+    def draw(canvas: "Canvas") -> None:
+        axes = canvas.add_subplot()
+        images = [x for x, _ in beliefs]
+        kinds = (("accuracy", LINES[0], "held-out data"), ("accuracy_train", LINES[1], "its own data"))
+        for key, colour, name in kinds:
+            right = [100 * _number(belief.get(key)) for _, belief in beliefs]
+            axes.plot(images, right, color=colour, lw=1.8, marker="o", ms=3, label=name)
+        axes.axhline(50, color=INK, alpha=0.5, lw=1, ls="--", label="guessing")
+        axes.set_ylim(min(40.0, *(100 * _number(b.get("accuracy")) - 5 for _, b in beliefs)), 102)
+        _finish(axes, "right, in %")
+
+    return _svg(draw, "accuracy", 9.2, 2.4)
+
+
+def shown_images(images: float) -> str:
+    """Such as: 12.8k images shown."""
+    from matplotlib.ticker import EngFormatter
+
+    return f"{EngFormatter(sep='')(images)} images shown"
+
+
 def _plot_look(axes: "Axes", points: list[tuple[float, Figure]], colour: str) -> None:
     images = [x for x, _ in points]
     middle = [_number(figure["value"]) for _, figure in points]

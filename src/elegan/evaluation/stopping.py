@@ -1,0 +1,174 @@
+"""When to stop: what a series of looks says of a training.
+
+Every look gives three things that are left to gain: KID and FD against held-out reals, and the share of reals that the
+samples don't cover.  Each is taken as a share of what it was at the first look (of FLOOR times what reals give
+against reals, where that is more: so small a distance says nothing), and their sum is the look's score, 1 at first and
+0 for a perfect generator.  All looks use the same latent points and the same reals, so that they can be compared.
+
+A training has *settled* when none of the three still falls: over the last looks, a quarter of all images shown or at
+least LOOKS of them, the mean of the newer half is not below that of the older half by more than both GAIN and
+what chance explains.  It has *collapsed* when the score is above its best by a quarter of the scale, and no more reals
+are covered than then, in two looks in a row; or when all samples are alike in both.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite, nan, sqrt
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from elegan.evaluation.fidelity import coverage, expected_coverage, frechet_distance, kernel_distance
+
+Action = Literal["go on", "cool", "go back", "stop"]
+LOOKS, SHARE = 10, 0.25
+"""The window in which a gain is looked for: looks at least, and as a share of the images shown."""
+GAIN = 0.01
+"""A gain within the window counts from this share of what there was to gain at first."""
+DEVIATIONS = 1.64
+FLOOR = 5.0
+LOST = 0.25
+IN_A_ROW = 2
+HALVES = 40
+ALIKE = 0.05
+"""Samples are all alike below this share of the spread of reals."""
+COVERED = 0.05
+"""Coverage is no better unless by so much."""
+WORSE = 0.05
+"""The last look is worse than the best one from so much more of what there was to gain at first."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One look in numbers: KID and FD, each with what reals give against reals, and 1 less coverage over its null."""
+
+    images: int
+    distance: float
+    frechet: float
+    uncovered: float
+    distance_null: float
+    frechet_null: float
+    spread: float = 1.0
+    """Root mean square distance of a sample from the mean sample, over that of reals."""
+
+    @property
+    def left(self) -> Float[np.ndarray, "3"]:
+        """What is left to gain, in each measure's own units."""
+        return np.maximum([self.distance, self.frechet, self.uncovered], 0.0)
+
+    @property
+    def floors(self) -> Float[np.ndarray, "3"]:
+        """The least that counts as something to gain at first."""
+        return np.array([FLOOR * self.distance_null, FLOOR * self.frechet_null, 0.2])
+
+    @property
+    def usable(self) -> bool:
+        return all(isfinite(value) for value in (self.distance, self.frechet, self.uncovered))
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """Held-out reals that all looks are measured against, and what they give among themselves."""
+
+    reals: Float[np.ndarray, "r d"]
+    coverage: float
+    """What perfect samples would cover."""
+    distance: float
+    frechet: float
+    """The upper ends of 95 % of KID and FD between random halves of the reals, scaled to the sizes of a look."""
+
+    @classmethod
+    def of(cls, reals: Float[np.ndarray, "r d"], n: int, *, seed: int = 5) -> "Yardstick":
+        """For looks at n samples."""
+        half, random = len(reals) // 2, np.random.default_rng(seed)
+        parts = [random.permutation(len(reals)) for _ in range(HALVES)]
+        pairs = [(reals[rows[:half]], reals[rows[half:]]) for rows in parts]
+        ratio = (1 / n + 1 / len(reals)) / (2 / half) if half else nan
+        highest = [
+            float(np.quantile([measure(*pair) for pair in pairs], 0.975)) * ratio
+            for measure in (kernel_distance, frechet_distance)
+        ]
+        return cls(reals, expected_coverage(n, len(reals)), *highest)
+
+    def sight(self, images: int, rows: Float[np.ndarray, "m d"]) -> Sight:
+        """What features of samples show, measured at so many images."""
+        uncovered = 1 - coverage(rows, self.reals) / self.coverage
+        found = kernel_distance(rows, self.reals), frechet_distance(rows, self.reals), uncovered
+        return Sight(images, *found, self.distance, self.frechet, spread(rows, self.reals))
+
+
+def spread(rows: Float[np.ndarray, "m d"], reals: Float[np.ndarray, "r d"]) -> float:
+    """Root mean square distance from the mean, of samples over that of reals."""
+    ours, theirs = (float(part.astype(np.float64).var(axis=0).sum()) for part in (rows, reals))
+    return sqrt(ours / theirs) if theirs > 0 else 1.0
+
+
+@dataclass
+class Watch:
+    """What has been seen, look by look."""
+
+    sights: list[Sight] = field(default_factory=list)
+
+    @classmethod
+    def over(cls, sights: Sequence[Sight]) -> "Watch":
+        return cls(list(sights))
+
+    @property
+    def usable(self) -> list[Sight]:
+        return [sight for sight in self.sights if sight.usable]
+
+    def shares(self) -> Float[np.ndarray, "looks 3"]:
+        """Of every usable look, what is left of what there was to gain at the first one."""
+        left = np.stack([sight.left for sight in self.usable])
+        return np.asarray(left / np.maximum(left[0], self.usable[0].floors))
+
+    def scores(self) -> Float[np.ndarray, " looks"]:
+        """The sum of the three shares, as a share of the first look's."""
+        sums = self.shares().sum(axis=1)
+        return np.asarray(sums / max(float(sums[0]), 1e-9))
+
+    @property
+    def best(self) -> Sight | None:
+        """The look with the lowest score."""
+        return self.usable[int(self.scores().argmin())] if self.usable else None
+
+    @property
+    def is_best(self) -> bool:
+        """Whether the last look is the best so far."""
+        return bool(self.sights) and self.sights[-1].usable and self.best is self.sights[-1]
+
+    @property
+    def last_is_worse(self) -> bool:
+        """Whether the last look is clearly worse than the best one."""
+        if not self.usable:
+            return False
+        scores = self.scores()
+        return bool(scores[-1] - scores.min() > WORSE) or not self.sights[-1].usable
+
+    @property
+    def has_collapsed(self) -> bool:
+        """Whether the last looks have lost much of what had been gained, or were of nothing that can be measured."""
+        recent = self.sights[-IN_A_ROW:]
+        if len(self.sights) < 2 * IN_A_ROW:
+            return False
+        if not any(sight.usable for sight in recent) or all(sight.spread < ALIKE for sight in recent):
+            return True
+        scores, uncovered = self.scores(), np.array([sight.uncovered for sight in self.usable])
+        best = int(scores.argmin())
+        lost = (scores - scores[best] > LOST) & (uncovered > uncovered[best] - COVERED)
+        return bool(lost[-IN_A_ROW:].all())
+
+    def has_settled(self, since: int = 0) -> bool:
+        """Whether nothing has been gained for as long as patience lasts, all of it after ``since`` images."""
+        images = np.array([sight.images for sight in self.usable])
+        window = max(LOOKS, int((images > (1 - SHARE) * images[-1:].sum()).sum()))
+        return int((images >= since).sum()) >= window and not any(_falls(each) for each in self.shares()[-window:].T)
+
+
+def _falls(series: Float[np.ndarray, " looks"]) -> bool:
+    """Whether the newer half lies below the older one by more than GAIN and more than chance explains."""
+    half = len(series) // 2
+    older, newer = series[:half], series[len(series) - half :]
+    chance = sqrt((older.var(ddof=1) + newer.var(ddof=1)) / half)
+    return bool(older.mean() - newer.mean() > max(GAIN, DEVIATIONS * chance))
