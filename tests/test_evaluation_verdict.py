@@ -8,9 +8,11 @@ import torch
 from sklearn.datasets import load_digits
 
 from elegan.errors import UserError
+from elegan.evaluation.bins import balance, find_bins
 from elegan.evaluation.features import Coordinates, train_features
 from elegan.evaluation.judge import Real, judge, quick_look
 from elegan.evaluation.modes import Mixture
+from elegan.evaluation.support import SideBySide, learn_blends, parents
 from elegan.evaluation.verdict import ORDER, decide
 
 
@@ -281,6 +283,52 @@ def test_a_look_at_vectors_counts_modes_and_one_at_few_items_says_so():
     assert quick_look(ring(5, 3), ring(5, 1), Coordinates(2))["word"] == "too few items to look at"
     broken = np.full((20, 2), np.nan, np.float32)
     assert quick_look(broken, ring(50, 1), Coordinates(2))["word"] == "samples that are not finite"
+
+
+def test_parts_are_named_only_where_chance_could_not_have_done_it():
+    fair = np.full(10, 50)
+    assert balance(fair, fair, 500, 500) == ["fair"] * 10
+    counts = np.array([0, 20, 40, 60, 110, 50, 50, 50, 60, 60])
+    assert balance(counts, fair, 500, 500) == ["missing", "scarce", "fair", "fair", "overdone", *["fair"] * 5]
+    assert balance(counts // 10, fair // 10, 50, 50) == ["fair"] * 10
+
+
+def test_among_a_thousand_fair_reports_hardly_one_in_fifty_names_a_part():
+    random = np.random.default_rng(0)
+    draws = random.multinomial(500, np.full(20, 0.05), size=(1000, 2))
+    wrong = [set(balance(ours, theirs, 500, 500)) != {"fair"} for ours, theirs in draws]
+    assert np.mean(wrong) <= 0.02
+
+
+def test_bins_of_few_or_equal_items_are_few():
+    rows = np.repeat(np.arange(3.0)[:, None], 20, axis=0)
+    bins = find_bins(rows, np.repeat([0, 1, 1], 20), ("a", "b"), fewest=500)
+    assert sorted(name.partition("mostly ")[2] for name in bins.names) == ["a)", "b)", "b)"]
+    assert bins.count(rows).tolist() == [20, 20, 20]
+    assert len(find_bins(rows, fewest=60).names) == 2
+
+
+def test_a_blend_is_told_from_noise_and_its_parents_are_found():
+    random = np.random.default_rng(0)
+    centres = 10 * random.normal(size=(12, 20))
+    draw = lambda n: (centres[random.integers(12, size=n)] + random.normal(size=(n, 20))).astype(np.float32)  # noqa: E731
+    train, fresh = draw(600), draw(200)
+    machine = learn_blends(train, lambda rows: rows)
+    blends = (0.5 * train[:100] + 0.5 * train[100:200]).astype(np.float32)
+    noisy = (fresh + random.normal(size=fresh.shape)).astype(np.float32)
+    limit = np.quantile(machine.decision_function(fresh), 0.99)
+    assert (machine.decision_function(blends) > limit).mean() > 0.8
+    assert (machine.decision_function(noisy) > limit).mean() < 0.1
+    a, b, weight = parents(blends[7], train.astype(np.float64), train.astype(np.float64) @ train.T)
+    assert {a, b} == {7, 107}
+    assert weight == pytest.approx(0.5, abs=0.01)
+
+
+def test_pixels_and_features_count_alike():
+    pixels, features = (scale * np.random.default_rng(d).normal(size=(100, d)) for d, scale in ((7, 1), (3, 1000)))
+    rows = SideBySide(pixels, features)(pixels, features)
+    assert rows[:, :7].var(axis=0).sum() == pytest.approx(1)
+    assert rows[:, 7:].var(axis=0).sum() == pytest.approx(1)
 
 
 def report_of(**sections):

@@ -20,7 +20,7 @@ WORDS = ["train", "gan", "--data", "digits", "--size", "8", "--width", "16", "--
 
 
 def sight(images, left, *, uncovered=None, spread=1.0):
-    return Sight(images, left, 10 * left, left if uncovered is None else uncovered, 0.001, 0.01, spread)
+    return Sight(images, left, 10 * left, left if uncovered is None else uncovered, left, 0.001, 0.01, spread)
 
 
 def watch(*lefts, **others):
@@ -40,7 +40,7 @@ def test_a_training_that_gains_no_more_has_settled_after_its_patience():
 def test_noise_is_no_gain():
     random = np.random.default_rng(0)
     settled = [watch(1.0, *(0.1 + 0.03 * random.standard_normal(30)).clip(0)).has_settled() for _ in range(100)]
-    assert np.mean(settled) > 0.8
+    assert np.mean(settled) > 0.6  # a chance gain only makes it wait longer
 
 
 def test_more_of_the_data_covered_is_a_gain_though_the_distance_stays():
@@ -49,9 +49,9 @@ def test_more_of_the_data_covered_is_a_gain_though_the_distance_stays():
 
 
 def test_patience_begins_only_when_the_schedules_wait():
-    looks = watch(1.0, *[0.1] * 20)
+    looks = watch(1.0, *[0.1] * (LOOKS + 10))
     assert looks.has_settled(since=1000)
-    assert not looks.has_settled(since=1500)
+    assert not looks.has_settled(since=2000)
 
 
 def test_a_collapse_is_seen_at_the_second_look_and_one_bad_look_is_none():
@@ -66,7 +66,7 @@ def test_samples_that_are_all_alike_are_a_collapse():
 
 
 def test_looks_without_numbers_are_a_collapse_and_never_the_best():
-    nothing = Sight(900, *[float("nan")] * 6)
+    nothing = Sight(900, *[float("nan")] * 7)
     looks = Watch([*watch(1.0, 0.5).sights, nothing, nothing])
     assert looks.has_collapsed
     assert looks.best == looks.sights[1]
@@ -83,6 +83,8 @@ def test_the_yardstick_finds_like_samples_near_and_others_far():
     assert near.spread == pytest.approx(1, abs=0.1)
     assert far.distance > 10 * yardstick.distance
     assert far.uncovered > 0.9
+    assert abs(near.outside) < 0.1
+    assert far.outside > 0.9
     assert far.spread == pytest.approx(0.1, abs=0.02)
 
 
@@ -107,7 +109,7 @@ def ended(tmp_path_factory):
     """A run without a budget, which the referee ended."""
     out = tmp_path_factory.mktemp("runs") / "ended"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("elegan.verbs.plan.DEFAULT_MINUTES", 0.05)
+        patch.setattr("elegan.verbs.plan.DEFAULT_MINUTES", 0.03)
         patch.setattr("elegan.verbs.plan.PROBE_SECONDS", 0.2)
         return elegan.train("gan", data="digits", out=out, quiet=True, **SETTINGS)
 

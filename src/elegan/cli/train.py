@@ -32,7 +32,7 @@ class TrainOptions:
     size: Annotated[str | None, optional("SIZE")] = None
     """Size of the images: 64, or height x width as in 48x64."""
     minutes: Annotated[float | None, optional("MINUTES")] = None
-    """The budget in minutes of this machine; or give --images."""
+    """The budget in minutes of this machine, or give --images; without one the referee ends training."""
     images: Annotated[str | None, optional("COUNT")] = None
     """The budget in images shown: 4000, 200k or 1.5M."""
     seed: int = 0
@@ -42,7 +42,7 @@ class TrainOptions:
     skip_bad: Flag = False
     """Leave out the files that can't be read."""
     referee: Flag = True
-    """Train until the budget is spent, unseen by the referee."""
+    """Train until the budget is spent, 4 minutes where there is none, unseen by the referee."""
     dry_run: Flag = False
     """Print the plan and stop."""
     devices: int = 1

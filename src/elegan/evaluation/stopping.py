@@ -1,11 +1,12 @@
 """When to stop: what a series of looks says of a training.
 
-Every look gives three things that are left to gain: KID and FD against held-out reals, and the share of reals that the
-samples don't cover.  Each is taken as a share of what it was at the first look (of FLOOR times what reals give
-against reals, where that is more: so small a distance says nothing), and their sum is the look's score, 1 at first and
-0 for a perfect generator.  All looks use the same latent points and the same reals, so that they can be compared.
+Every look gives four things that are left to gain: KID and FD against held-out reals, the share of reals that the
+samples don't cover, and the share of samples that lie where no reals do.  Each is taken as a share of what it was at
+the first look (of FLOOR times what reals give against reals, where that is more: so small a distance says nothing),
+and their sum is the look's score, 1 at first and 0 for a perfect generator.  All looks use the same latent points and
+the same reals, so that they can be compared.
 
-A training has *settled* when none of the three still falls: over the last looks, a quarter of all images shown or at
+A training has *settled* when none of the four still falls: over the last looks, a quarter of all images shown or at
 least LOOKS of them, the mean of the newer half is not below that of the older half by more than both GAIN and
 what chance explains.  It has *collapsed* when the score is above its best by a quarter of the scale, and no more reals
 are covered than then, in two looks in a row; or when all samples are alike in both.
@@ -19,16 +20,17 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from elegan.evaluation.fidelity import coverage, expected_coverage, frechet_distance, kernel_distance
+from elegan.evaluation.fidelity import coverage, expected_coverage, frechet_distance, kernel_distance, precision
 
 Action = Literal["go on", "cool", "go back", "stop"]
-LOOKS, SHARE = 10, 0.25
+LOOKS, SHARE = 20, 0.25
 """The window in which a gain is looked for: looks at least, and as a share of the images shown."""
 GAIN = 0.01
 """A gain within the window counts from this share of what there was to gain at first."""
-DEVIATIONS = 1.64
-FLOOR = 5.0
-LOST = 0.25
+DEVIATIONS = 0.5
+FLOOR, LEAST = 5.0, 0.2
+LOST, EARLY = 0.25, 3.0
+"""What must be lost to call it a collapse, in units of what there was to gain; among the first looks all is in turmoil."""
 IN_A_ROW = 2
 HALVES = 40
 ALIKE = 0.05
@@ -41,30 +43,32 @@ WORSE = 0.05
 
 @dataclass(frozen=True)
 class Sight:
-    """One look in numbers: KID and FD, each with what reals give against reals, and 1 less coverage over its null."""
+    """One look in numbers: KID and FD, each with what reals give against reals, 1 less coverage over its null, and 1
+    less precision over its."""
 
     images: int
     distance: float
     frechet: float
     uncovered: float
+    outside: float
     distance_null: float
     frechet_null: float
     spread: float = 1.0
     """Root mean square distance of a sample from the mean sample, over that of reals."""
 
     @property
-    def left(self) -> Float[np.ndarray, "3"]:
+    def left(self) -> Float[np.ndarray, "4"]:
         """What is left to gain, in each measure's own units."""
-        return np.maximum([self.distance, self.frechet, self.uncovered], 0.0)
+        return np.maximum([self.distance, self.frechet, self.uncovered, self.outside], 0.0)
 
     @property
-    def floors(self) -> Float[np.ndarray, "3"]:
+    def floors(self) -> Float[np.ndarray, "4"]:
         """The least that counts as something to gain at first."""
-        return np.array([FLOOR * self.distance_null, FLOOR * self.frechet_null, 0.2])
+        return np.array([FLOOR * self.distance_null, FLOOR * self.frechet_null, LEAST, LEAST])
 
     @property
     def usable(self) -> bool:
-        return all(isfinite(value) for value in (self.distance, self.frechet, self.uncovered))
+        return all(isfinite(value) for value in self.left)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Yardstick:
     reals: Float[np.ndarray, "r d"]
     coverage: float
     """What perfect samples would cover."""
+    precision: float
+    """What halves of the reals have of each other."""
     distance: float
     frechet: float
     """The upper ends of 95 % of KID and FD between random halves of the reals, scaled to the sizes of a look."""
@@ -89,12 +95,14 @@ class Yardstick:
             float(np.quantile([measure(*pair) for pair in pairs], 0.975)) * ratio
             for measure in (kernel_distance, frechet_distance)
         ]
-        return cls(reals, expected_coverage(n, len(reals)), *highest)
+        alike = float(np.mean([precision(*pair) for pair in pairs[:10]]))
+        return cls(reals, expected_coverage(n, len(reals)), alike, *highest)
 
     def sight(self, images: int, rows: Float[np.ndarray, "m d"]) -> Sight:
         """What features of samples show, measured at so many images."""
         uncovered = 1 - coverage(rows, self.reals) / self.coverage
-        found = kernel_distance(rows, self.reals), frechet_distance(rows, self.reals), uncovered
+        outside = 1 - precision(rows, self.reals) / self.precision
+        found = kernel_distance(rows, self.reals), frechet_distance(rows, self.reals), uncovered, outside
         return Sight(images, *found, self.distance, self.frechet, spread(rows, self.reals))
 
 
@@ -118,14 +126,17 @@ class Watch:
     def usable(self) -> list[Sight]:
         return [sight for sight in self.sights if sight.usable]
 
-    def shares(self) -> Float[np.ndarray, "looks 3"]:
+    def shares(self) -> Float[np.ndarray, "looks 4"]:
         """Of every usable look, what is left of what there was to gain at the first one."""
         left = np.stack([sight.left for sight in self.usable])
         return np.asarray(left / np.maximum(left[0], self.usable[0].floors))
 
     def scores(self) -> Float[np.ndarray, " looks"]:
-        """The sum of the three shares, as a share of the first look's."""
-        sums = self.shares().sum(axis=1)
+        """The sum of the four shares, none above 1, as a share of the first look's.
+
+        None above 1, or a distance that has grown without bounds would hide all that coverage says.
+        """
+        sums = self.shares().clip(max=1.0).sum(axis=1)
         return np.asarray(sums / max(float(sums[0]), 1e-9))
 
     @property
@@ -154,9 +165,10 @@ class Watch:
             return False
         if not any(sight.usable for sight in recent) or all(sight.spread < ALIKE for sight in recent):
             return True
-        scores, uncovered = self.scores(), np.array([sight.uncovered for sight in self.usable])
-        best = int(scores.argmin())
-        lost = (scores - scores[best] > LOST) & (uncovered > uncovered[best] - COVERED)
+        sums, uncovered = self.shares().sum(axis=1), np.array([sight.uncovered for sight in self.usable])
+        best = int(self.scores().argmin())
+        limit = LOST if len(sums) >= LOOKS // 2 else EARLY
+        lost = (sums - sums[best] > limit * max(float(sums[0]), 1e-9)) & (uncovered > uncovered[best] - COVERED)
         return bool(lost[-IN_A_ROW:].all())
 
     def has_settled(self, since: int = 0) -> bool:

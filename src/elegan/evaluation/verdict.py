@@ -5,8 +5,8 @@ Precedence, first come first told; every finding is listed all the same:
 1. DIVERGED: training or a sample holds numbers that are not finite.
 2. CANNOT_TELL: fewer than 100 samples, validation reals or test reals.
 3. COLLAPSED: samples hardly differ, or most have a near twin (more than halfway from the share of reals
-   that have one to all), or coverage is below half its null while precision is 75 % of its own (noise
-   covers nothing either, and has not collapsed).
+   that have one to all), or coverage is below half its null while precision is 75 % of its own and
+   most samples aren't outside the data's support (noise covers nothing either, and has not collapsed).
 4. LOW_QUALITY: precision or density below half its null, or most samples outside the data's support or like blends
    of two (as blurred ones are), or agreement below 80 % of the accuracy on reals by every classifier asked, or less
    than half the samples within 3 sigma of a mode.  Before MISSING_MODE, since the class of something that looks like
@@ -181,7 +181,8 @@ def _collapsed(figures: _Figures) -> Iterator[Finding]:
     twinned = twins.low > (1 + twins.null) / 2
     alike = diversity.high < 0.1 or twinned
     narrow = coverage.high < 0.5 * coverage.null
-    if alike or (narrow and precision.value >= 0.75 * precision.null):
+    among_data = precision.value >= 0.75 * precision.null and not figures.get("support", "outside").low > 0.5
+    if alike or (narrow and among_data):
         if narrow:
             yield coverage.finding("COLLAPSED", "coverage")
         if diversity.high < 0.1:
@@ -244,7 +245,7 @@ def _overfit(figures: _Figures) -> Iterator[Finding]:
 def _over_generalised(figures: _Figures) -> Iterator[Finding]:
     for measure in ("blends", "outside"):
         beyond = figures.get("support", measure)
-        if beyond.low > max(BEYOND, beyond.null_high):
+        if max(BEYOND, beyond.null_high) < beyond.low <= 0.5:
             yield beyond.finding("OVER_GENERALISED", measure)
 
 
