@@ -28,6 +28,11 @@ NAMES = {
 }  # fmt: skip
 
 
+@pytest.fixture(autouse=True)
+def short_trainings_are_probed_too(monkeypatch):
+    monkeypatch.setattr("elegan.verbs.probe.PART", 1e-3)
+
+
 def normal(n, mean=0.0, labels=None):
     return Scores(RANDOM.normal(mean, 1, n), labels)
 
@@ -342,7 +347,8 @@ def test_the_same_probe_twice_says_the_same(short):
 def test_a_run_folder_is_probed_as_the_training_was_while_its_checkpoint_is_there(tmp_path, short):
     plan, training = trained("r3gan ")
     folder = Folder(tmp_path / "run")
-    folder.start(plan.record({"images": 640, "minutes": None, "probe": None}))
+    with folder.locked():
+        folder.start(plan.record({"images": 640, "minutes": None, "probe": None}))
     folder.write_generator(plan, training)
     save_checkpoint(folder.checkpoints, *training.state())
     run = load_run(folder.path)

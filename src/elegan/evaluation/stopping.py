@@ -30,7 +30,7 @@ GAIN = 0.01
 DEVIATIONS = 0.5
 FLOOR, LEAST = 5.0, 0.2
 LOST, EARLY = 0.25, 3.0
-"""What must be lost to call it a collapse, in units of what there was to gain; among the first looks all is in turmoil."""
+"""What must be lost to call it a collapse, in units of what there was to gain; the first looks are all in turmoil."""
 IN_A_ROW = 2
 HALVES = 40
 ALIKE = 0.05
