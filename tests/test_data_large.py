@@ -874,3 +874,13 @@ def test_training_on_a_stream_is_judged_by_what_was_held_out(streamed, hub, tmp_
     run = elegan.train("dcgan", data=f"hf-stream:{hub}", out=tmp_path / "run", images=64, batch=16, width=8, quiet=True)
     assert run.record["data"]["tier"] == "stream"
     assert json.loads((tmp_path / "run" / "report.json").read_text())["verdict"]
+
+
+def test_processes_that_train_together_share_the_memory_that_images_may_take(monkeypatch):
+    from elegan.data import sizes
+
+    monkeypatch.setattr(sizes, "memory_bytes", lambda: 4 * 1000)
+    assert sizes.fits_into_memory((10, 10, 10, 1))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert not sizes.fits_into_memory((10, 10, 10, 1))
+    assert sizes.fits_into_memory((5, 10, 10, 1))

@@ -83,9 +83,12 @@ def refuse_too_large(shape: Sequence[int]) -> None:
 
 
 def fits_into_memory(shape: Sequence[int]) -> bool:
-    """Whether 8-bit images [N, H, W, C] need a quarter of memory at most; yes where nobody knows how much there is."""
-    memory = memory_bytes()
-    return memory is None or prod(shape) <= memory / SHARE_OF_MEMORY
+    """Whether 8-bit images [N, H, W, C] need a quarter of memory at most; yes where nobody knows how much there is.
+
+    Processes that train together here hold their images each, so each has its part of that quarter.
+    """
+    memory, processes = memory_bytes(), os.environ.get("LOCAL_WORLD_SIZE", "1")  # as torchrun sets it
+    return memory is None or prod(shape) * int(processes) <= memory / SHARE_OF_MEMORY
 
 
 def memory_bytes() -> int | None:
