@@ -25,7 +25,7 @@ $(TOOLS): $(STAMP)
 	touch $@
 
 demo: install
-	$(BIN)/elegan train cgan --data digits --out $(OUT)
+	$(BIN)/elegan train cgan --data digits --minutes 4 --out $(OUT)
 
 test: $(TOOLS)
 	$(BIN)/python -m pytest -n 2
