@@ -10,7 +10,8 @@ from sklearn.datasets import load_digits
 from elegan.errors import UserError
 from elegan.evaluation.bins import balance, find_bins
 from elegan.evaluation.features import Coordinates, train_features
-from elegan.evaluation.judge import Real, judge, quick_look
+from elegan.evaluation.fidelity import KernelSums, kernel_distance
+from elegan.evaluation.judge import Real, Standard, judge, quick_look
 from elegan.evaluation.modes import Mixture
 from elegan.evaluation.support import SideBySide, learn_blends, parents
 from elegan.evaluation.verdict import ORDER, decide
@@ -269,7 +270,7 @@ def test_looks_say_whether_training_still_helps(digits):
     real, fresh, _, features = digits
     looks = []
     for share in (0.9, 0.6, 0.6, 0.9, 0.0):
-        looks.append(quick_look(noisy(fresh, share), real.validation, features, history=looks))
+        looks.append(quick_look(noisy(fresh, share), Standard.of(real.validation, features), features, history=looks))
     assert [look["trend"] for look in looks] == ["first", "improving", "level", "worse", "near"]
     assert "still improving" in looks[1]["word"]
     assert looks[0]["word"].startswith("KID ")
@@ -278,11 +279,22 @@ def test_looks_say_whether_training_still_helps(digits):
 
 
 def test_a_look_at_vectors_counts_modes_and_one_at_few_items_says_so():
-    look = quick_look(ring(500, 3, modes=6), ring(500, 1), Coordinates(2, 0.7), mixture=Mixture(RING, 0.02))
+    plane = Coordinates(2, 0.7)
+    standard = Standard.of(ring(500, 1), plane)
+    look = quick_look(ring(500, 3, modes=6), standard, plane, mixture=Mixture(RING, 0.02))
     assert look["modes"] == 6
-    assert quick_look(ring(5, 3), ring(5, 1), Coordinates(2))["word"] == "too few items to look at"
+    few = quick_look(ring(5, 3), Standard.of(ring(5, 1), plane), plane)
+    assert few["word"] == "too few items to look at"
     broken = np.full((20, 2), np.nan, np.float32)
-    assert quick_look(broken, ring(50, 1), Coordinates(2))["word"] == "samples that are not finite"
+    assert quick_look(broken, standard, plane)["word"] == "samples that are not finite"
+
+
+def test_sums_of_the_kernel_give_the_distance_of_any_part():
+    random = np.random.default_rng(0)
+    samples, reals = random.standard_normal((2, 60, 4))
+    among = KernelSums.of(samples, reals)
+    a, b = random.permutation(60)[:20], random.permutation(60)[:30]
+    assert among.distance(a, b) == pytest.approx(kernel_distance(samples[a], reals[b]), rel=1e-12)
 
 
 def test_parts_are_named_only_where_chance_could_not_have_done_it():

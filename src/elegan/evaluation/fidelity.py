@@ -4,6 +4,8 @@ Every function takes samples [m, d] and reals [r, d] and counts in float64.  Num
 features are never comparable.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -48,6 +50,27 @@ def kernel_distance(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> f
     same = _off_diagonal_sum(_kernel(samples, samples)) / (m * (m - 1))
     same += _off_diagonal_sum(_kernel(reals, reals)) / (r * (r - 1))
     return float(same - 2 * _kernel(samples, reals).mean())
+
+
+@dataclass(frozen=True)
+class KernelSums:
+    """The kernel of all pairs, computed once, for the KID of many parts of the same samples and reals."""
+
+    samples: Float[Rows, "m m"]
+    reals: Float[Rows, "r r"]
+    across: Float[Rows, "m r"]
+
+    @classmethod
+    def of(cls, samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> "KernelSums":
+        samples, reals = samples.astype(np.float64), reals.astype(np.float64)
+        return cls(_kernel(samples, samples), _kernel(reals, reals), _kernel(samples, reals))
+
+    def distance(self, a: np.ndarray, b: np.ndarray) -> float:
+        """:func:`kernel_distance` of the samples and reals at these rows."""
+        m, r = len(a), len(b)
+        same = _off_diagonal_sum(self.samples[np.ix_(a, a)]) / (m * (m - 1))
+        same += _off_diagonal_sum(self.reals[np.ix_(b, b)]) / (r * (r - 1))
+        return float(same - 2 * self.across[np.ix_(a, b)].mean())
 
 
 def precision(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = PRECISION_NEIGHBOURS) -> float:

@@ -1,6 +1,7 @@
 """One call that asks every measure, at the end; and a quick one, at a tick."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer, Shaped
@@ -8,14 +9,14 @@ from jaxtyping import Float, Integer, Shaped
 from elegan.errors import UserError
 from elegan.evaluation import sections
 from elegan.evaluation.case import MOST, Case, Real
-from elegan.evaluation.estimate import NORMAL_95, Estimate, between, half_sample_deviation, share, within
+from elegan.evaluation.estimate import FEWEST, NORMAL_95, Estimate, between, half_sample_deviation, share, within
 from elegan.evaluation.extractors import fit_patches
 from elegan.evaluation.features import Embedder
-from elegan.evaluation.fidelity import coverage, kernel_distance
+from elegan.evaluation.fidelity import KernelSums, coverage, kernel_distance
 from elegan.evaluation.modes import Mixture, mixture_modes
 from elegan.evaluation.recognised import Classes
 
-__all__ = ["MOST", "Case", "Real", "judge", "quick_look"]
+__all__ = ["MOST", "Case", "Real", "Standard", "judge", "quick_look"]
 
 Items = Shaped[np.ndarray, "n ..."]
 LOOK = 500
@@ -95,9 +96,31 @@ def _check(samples: np.ndarray, requested: np.ndarray | None, real: Real) -> Non
         raise UserError(f"{len(requested)} labels were asked for and {len(samples)} samples given; give one each.")
 
 
+@dataclass(frozen=True)
+class Standard:
+    """The reals that looks are measured against, and what their halves give against each other: made once."""
+
+    reals: Float[np.ndarray, "r d"]
+    half: int
+    distance: Estimate
+    coverage: Estimate
+
+    @classmethod
+    def of(
+        cls, validation: Shaped[np.ndarray, "v ..."], features: Embedder, *, n: int = LOOK, seed: int = 0
+    ) -> "Standard":  # fmt: skip
+        """For looks at n samples, from at most LOOK of the reals."""
+        rows = np.random.default_rng(seed).permutation(len(validation))[:LOOK]
+        reals = features.embed(validation[rows])
+        half = min(n, len(reals) // 2)
+        parts = (reals[len(reals) - half :], reals[:half], reals[len(reals) - half :])
+        distance, covered = (between(each, *parts, k=1, seed=seed, repeats=20)[0] for each in (_distance, _covered))
+        return cls(reals, half, distance, covered)
+
+
 def quick_look(
     fakes: Items,
-    validation: Shaped[np.ndarray, "v ..."],
+    standard: Standard,
     features: Embedder,
     *,
     history: Sequence[Mapping[str, object]] = (),
@@ -113,12 +136,8 @@ def quick_look(
     """
     if not np.isfinite(fakes).all():
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
-    random = np.random.default_rng(seed)
-    ours, theirs = (features.embed(part[random.permutation(len(part))[:LOOK]]) for part in (fakes, validation))
-    half = min(len(ours), len(theirs) // 2)
-    parts = (ours[:half], theirs[:half], theirs[len(theirs) - half :])
-    covered = within(between(_covered, *parts, k=1, seed=seed, repeats=20)[0], 0.0, 1.0)
-    distance = _look_distance(ours, theirs, between(_distance, *parts, k=1, seed=seed, repeats=20)[0], half, seed)
+    ours = features.embed(fakes[np.random.default_rng(seed).permutation(len(fakes))[:LOOK]])
+    covered, distance = _look_coverage(ours, standard, seed), _look_distance(ours, standard, seed)
     trend, phrase = _trend(distance, history)
     look: dict[str, object] = {
         "n": len(ours),
@@ -141,17 +160,34 @@ def _covered(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([coverage(a, b)])
 
 
-def _look_distance(ours: np.ndarray, theirs: np.ndarray, halves: Estimate, half: int, seed: int) -> Estimate:
+def _look_coverage(ours: np.ndarray, standard: Standard, seed: int) -> Estimate:
+    """Coverage of one half of the reals by as many samples."""
+    half, null = min(len(ours), standard.half), standard.coverage
+    if np.isnan(null.null) or half < FEWEST:
+        return Estimate(np.nan, n=half)
+    samples, reals = ours[:half], standard.reals[:half]
+    deviation = half_sample_deviation(
+        lambda a, b: _covered(samples[a], reals[b]), (half, half), seed=seed, repeats=20
+    )[0]  # fmt: skip
+    return within(_with_null(coverage(samples, reals), deviation, half, null, 1.0), 0.0, 1.0)
+
+
+def _look_distance(ours: np.ndarray, standard: Standard, seed: int) -> Estimate:
     """KID of all items; the null that was measured between halves, scaled to these sizes."""
-    if np.isnan(halves.value):
-        return halves
-    m, r = len(ours), len(theirs)
-    deviation = half_sample_deviation(lambda a, b: _distance(ours[a], theirs[b]), (m, r), seed=seed, repeats=30)[0]
-    value, scale = kernel_distance(ours, theirs), (1 / m + 1 / r) / (2 / half)
-    return Estimate(
-        value, value - NORMAL_95 * deviation, value + NORMAL_95 * deviation, m,
-        halves.null * scale, halves.null_low * scale, halves.null_high * scale,
-    )  # fmt: skip
+    theirs, m, r = standard.reals, len(ours), len(standard.reals)
+    if np.isnan(standard.distance.null) or m < FEWEST:
+        return Estimate(np.nan, n=m)
+    among = KernelSums.of(ours, theirs)
+    deviation = half_sample_deviation(
+        lambda a, b: np.array([among.distance(a, b)]), (m, r), seed=seed, repeats=30
+    )[0]  # fmt: skip
+    scale = (1 / m + 1 / r) / (2 / standard.half)
+    return _with_null(kernel_distance(ours, theirs), deviation, m, standard.distance, scale)
+
+
+def _with_null(value: float, deviation: float, n: int, null: Estimate, scale: float) -> Estimate:
+    low, high = value - NORMAL_95 * deviation, value + NORMAL_95 * deviation
+    return Estimate(value, low, high, n, null.null * scale, null.null_low * scale, null.null_high * scale)
 
 
 def _word(distance: Estimate, covered: Estimate, phrase: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from elegan.data import Data
 from elegan.errors import UserError
 from elegan.evaluation.features import Coordinates, Embedder, load_features, train_features
-from elegan.evaluation.judge import quick_look
+from elegan.evaluation.judge import Standard, quick_look
 from elegan.evaluation.modes import Mixture
 from elegan.evaluation.stopping import Action, Sight, Watch, Yardstick
 from elegan.game import Random
@@ -43,9 +43,14 @@ class Referee:
         return run_features(self.folder, self.plan.data)
 
     @cached_property
-    def yardstick(self) -> Yardstick:
+    def standard(self) -> Standard:
         """The reals that every look uses, and what they give against each other."""
-        return Yardstick.of(self.features.embed(self.plan.data.part("validation")[0][:LOOKED_AT]), LOOKED_AT)
+        return Standard.of(self.plan.data.part("validation")[0], self.features, n=LOOKED_AT)
+
+    @cached_property
+    def yardstick(self) -> Yardstick:
+        """The same reals for the rule that says when to stop."""
+        return Yardstick.of(self.standard.reals, LOOKED_AT)
 
     def remember(self, log: list[dict[str, Any]]) -> None:
         """Take up the looks of a run that goes on, or goes back."""
@@ -63,8 +68,8 @@ class Referee:
         raw = draw(self.plan, training, LOOKED_AT, label, seed=LOOK_SEED)
         if not bool(raw.isfinite().all()):
             return {"not_finite": True, "word": "samples that are not finite"}
-        fakes, validation = data.to_items(raw), data.part("validation")[0]
-        look = quick_look(fakes, validation, self.features, history=self.history, mixture=mixture_of(data))
+        fakes = data.to_items(raw)
+        look = quick_look(fakes, self.standard, self.features, history=self.history, mixture=mixture_of(data))
         look["progress"] = asdict(self.yardstick.sight(training.images, self.features.embed(fakes)))
         look["belief"] = tick_belief(self.plan, training, raw, label)
         look = dict(as_json(look))  # type: ignore[call-overload]
