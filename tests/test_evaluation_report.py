@@ -310,7 +310,8 @@ def test_samples_that_can_only_be_told_apart_are_not_called_bad():
 
 
 def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():
-    settings, usual = {"lr": 0.0096, "r2": False, "new": 1, "latent": 64}, {"lr": 0.0012, "r2": True, "latent": 64}
+    usual = {"lr": 0.0012, "r2": True, "latent": 64, "gamma": 1.0, "batch": 64}
+    settings = {**usual, "lr": 0.0096, "r2": False, "new": 1}
     (finding,) = advised([{"code": "COLLAPSED"}], settings=settings, usual=usual)
     assert finding["steps"][0] == "Go back to the model's own settings: --lr 0.0012 (here 0.0096), --r2 (here off)."
     assert "--lr 0.0012(현재 0.0096)" in finding["steps_ko"][0]
@@ -318,6 +319,8 @@ def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():
     assert finding["advice"] == " ".join(finding["steps"])
     (untouched,) = advised([{"code": "COLLAPSED"}], settings=usual, usual=usual)
     assert untouched["steps"] == finding["steps"][1:]
+    (fewer,) = advised([{"code": "COLLAPSED"}], settings={"lr": 0.0012}, usual={"lr": 0.0012})
+    assert fewer["steps"] == ["Halve the learning rate (--lr)."]  # of what the model has no setting for nothing is said
     (copies,) = advised([{"code": "OVERFIT"}], settings=settings, usual=usual)
     assert "lr" not in copies["steps"][0]
 

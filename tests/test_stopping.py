@@ -43,9 +43,12 @@ def test_noise_is_no_gain():
     assert np.mean(settled) > 0.6  # a chance gain only makes it wait longer
 
 
-def test_more_of_the_data_covered_is_a_gain_though_the_distance_stays():
-    looks = [sight(100 * index, 0.1, uncovered=1 - index / 40) for index in range(1, 30)]
-    assert not Watch(looks).has_settled()
+def test_more_covered_and_less_outside_is_a_gain_though_the_distances_stay():
+    def look(index, outside):
+        return Sight(100 * index, 0.1, 1.0, 1 - index / 40, outside, 0.001, 0.01)
+
+    assert not Watch([look(index, 1 - index / 40) for index in range(1, 30)]).has_settled()
+    assert Watch([look(index, 0.5) for index in range(1, 30)]).has_settled()  # one alone falls by chance
 
 
 def test_patience_begins_only_when_the_schedules_wait():

@@ -1,21 +1,24 @@
 """What to try next: for each verdict the remedies in their order, those that a run's own settings call for first."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 Step = tuple[str, str]
 """A sentence in English and in Korean."""
+FOR_EVERY_MODEL = {"images", "minutes", "data", "size", "seed", "n", "skip_bad", "preset"}
+"""Options that no model's Config holds."""
 
 MORE_BUDGET = (
     "Train a new run with twice the budget (--images or --minutes).",
     "예산(--images 또는 --minutes)을 두 배로 늘려 새로 학습하세요.",
 )
 WIDER = (
-    "Make the networks larger: first wider (--width), then deeper (--blocks).",
-    "네트워크를 키우세요. 먼저 폭(--width), 다음에 깊이(--blocks)를 늘립니다.",
+    "Make the networks larger: first wider (--width), then deeper (--blocks or --depth).",
+    "네트워크를 키우세요. 먼저 폭(--width), 다음에 깊이(--blocks 또는 --depth)를 늘립니다.",
 )
 HIGHER_GAMMA = (
-    "Raise the gradient penalty threefold (--gamma), with R1 and R2 both on.",
-    "R1과 R2를 모두 켠 채 기울기 페널티(--gamma)를 세 배로 높이세요.",
+    "Raise the gradient penalty threefold (--gamma).",
+    "기울기 페널티(--gamma)를 세 배로 높이세요.",
 )
 LOWER_GAMMA_END = (
     "Lower the gradient penalty at the end to a third (--gamma-end): a smoother discriminator lets blends pass.",
@@ -144,7 +147,7 @@ def advised(
     departures = _departures(settings or {}, usual or {})
     result = []
     for finding in findings:
-        steps = _steps(str(finding["code"]), departures, trend)
+        steps = [step for step in _steps(str(finding["code"]), departures, trend) if _possible(step, settings or {})]
         english, korean = [step[0] for step in steps], [step[1] for step in steps]
         said = {"advice": " ".join(english), "advice_ko": " ".join(korean), "steps": english, "steps_ko": korean}
         result.append({**finding, **said})
@@ -154,8 +157,17 @@ def advised(
 def _steps(code: str, departures: Mapping[str, tuple[object, object]], trend: str) -> list[Step]:
     suspects = {name: departures[name] for name in SUSPECTS.get(code, ()) if name in departures}
     unfinished = code in ("NOT_YET", "BUDGET") and trend in NEXT
-    steps = NEXT[trend] if unfinished else STEPS.get(code, ())
+    steps = list(NEXT[trend] if unfinished else STEPS.get(code, ()))
+    if trend == "worse" and MORE_BUDGET in steps:  # more of the same would make it worse still
+        steps = [*NEXT["worse"], *(step for step in steps if step not in NEXT["worse"] and step != MORE_BUDGET)]
     return [*([_put_back(suspects)] if suspects else []), *steps]
+
+
+def _possible(step: Step, settings: Mapping[str, object]) -> bool:
+    """Whether the model has a setting that the step names; of foreign samples nothing is known."""
+    named = {name.replace("-", "_") for name in re.findall(r"--(?:no-)?([a-z][a-z0-9-]*)", step[0])}
+    ours = named - FOR_EVERY_MODEL
+    return not ours or not settings or bool(ours & settings.keys())
 
 
 def _put_back(suspects: Mapping[str, tuple[object, object]]) -> Step:

@@ -6,10 +6,11 @@ the first look (of FLOOR times what reals give against reals, where that is more
 and their sum is the look's score, 1 at first and 0 for a perfect generator.  All looks use the same latent points and
 the same reals, so that they can be compared.
 
-A training has *settled* when none of the four still falls: over the last looks, a quarter of all images shown or at
-least LOOKS of them, the mean of the newer half is not below that of the older half by more than both GAIN and
-what chance explains.  It has *collapsed* when the score is above its best by a quarter of the scale, and no more reals
-are covered than then, in two looks in a row; or when all samples are alike in both.
+A training has *settled* when no two of the four still fall (one alone does by chance, again and again): over the
+last looks, a quarter of all images shown or at least LOOKS of them, the mean of the newer half is not below that of
+the older half by more than both GAIN and what chance explains.  It has *collapsed* when the score is above its best
+by a quarter of the scale, and no more reals are covered than then, in two looks in a row; or when all samples are
+alike in both.
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ LOOKS, SHARE = 20, 0.25
 GAIN = 0.01
 """A gain within the window counts from this share of what there was to gain at first."""
 DEVIATIONS = 0.5
+TOGETHER = 2
 FLOOR, LEAST = 5.0, 0.2
 LOST, EARLY = 0.25, 3.0
 """What must be lost to call it a collapse, in units of what there was to gain; the first looks are all in turmoil."""
@@ -175,7 +177,9 @@ class Watch:
         """Whether nothing has been gained for as long as patience lasts, all of it after ``since`` images."""
         images = np.array([sight.images for sight in self.usable])
         window = max(LOOKS, int((images > (1 - SHARE) * images[-1:].sum()).sum()))
-        return int((images >= since).sum()) >= window and not any(_falls(each) for each in self.shares()[-window:].T)
+        if int((images >= since).sum()) < window:
+            return False
+        return sum(_falls(each) for each in self.shares()[-window:].T) < TOGETHER
 
 
 def _falls(series: Float[np.ndarray, " looks"]) -> bool:

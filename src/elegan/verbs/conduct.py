@@ -149,8 +149,11 @@ class _Desk:
 
     @property
     def ending(self) -> str:
-        """Who ended training: the referee at a plateau, or the budget."""
-        return "plateau" if self.training.course.waits else "budget"
+        """Who ended training: the referee at a plateau, or the budget; nobody where the referee gave it up."""
+        course = self.training.course
+        if not course.waits:
+            return "budget"
+        return "interrupted" if course.cooled_at is None else "plateau"
 
 
 def _go_back(training: Training, folder: Folder, ranks: Ranks) -> None:
