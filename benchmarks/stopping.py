@@ -280,14 +280,14 @@ def leave_one_out(traces: list[Trace], scale: dict[str, float]) -> list[dict[str
         stopping.LOOKS, stopping.DEVIATIONS = setting
         rows[setting] = [figures(trace, ours(trace), scale[trace.problem]) for trace in traces]
     stopping.LOOKS, stopping.DEVIATIONS = chosen
-    found = list(rows[chosen]) if chosen in rows else []
+    found: dict[int, dict[str, Any]] = {}
     for problem in {trace.problem for trace in traces}:
         inside = [index for index, trace in enumerate(traces) if trace.problem == problem]
         others = [index for index in range(len(traces)) if index not in inside]
         best = min(rows, key=lambda setting: _badness([rows[setting][index] for index in others]))
         for index in inside:
             found[index] = rows[best][index]
-    return found
+    return [found[index] for index in range(len(traces))]
 
 
 def _badness(rows: list[dict[str, Any]]) -> float:

@@ -388,3 +388,13 @@ def test_a_comparison_is_written_whole(tmp_path):
     assert "<script" not in text
     assert "No difference that these samples can show" in text
     assert json.loads((tmp_path / "comparison.json").read_text())["rows"][0]["better"] is None
+
+
+def test_signs_of_trouble_are_listed_with_the_images_shown(tmp_path):
+    sign = {"images": 12_800, "code": "GRADIENT", "name": "discriminator/gradient", "value": 41.0, "limit": 20.0}
+    write_report(tmp_path, {**report(), "alarms": [sign]}, [], {})
+    page = (tmp_path / "report.html").read_text()
+    assert "Signs of trouble" in page
+    assert "12,800" in page
+    write_report(tmp_path, {**report(), "alarms": []}, [], {})
+    assert "Signs of trouble" not in (tmp_path / "report.html").read_text()

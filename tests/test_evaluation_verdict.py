@@ -268,9 +268,10 @@ def noisy(fresh, share):
 
 def test_looks_say_whether_training_still_helps(digits):
     real, fresh, _, features = digits
-    looks = []
+    looks, standard = [], Standard.of(real.validation, features)
     for share in (0.9, 0.6, 0.6, 0.9, 0.0):
-        looks.append(quick_look(noisy(fresh, share), Standard.of(real.validation, features), features, history=looks))
+        fakes = noisy(fresh, share)
+        looks.append(quick_look(fakes, features.embed(fakes), standard, history=looks))
     assert [look["trend"] for look in looks] == ["first", "improving", "level", "worse", "near"]
     assert "still improving" in looks[1]["word"]
     assert looks[0]["word"].startswith("KID ")
@@ -281,12 +282,13 @@ def test_looks_say_whether_training_still_helps(digits):
 def test_a_look_at_vectors_counts_modes_and_one_at_few_items_says_so():
     plane = Coordinates(2, 0.7)
     standard = Standard.of(ring(500, 1), plane)
-    look = quick_look(ring(500, 3, modes=6), standard, plane, mixture=Mixture(RING, 0.02))
+    fakes = ring(500, 3, modes=6)
+    look = quick_look(fakes, plane.embed(fakes), standard, mixture=Mixture(RING, 0.02))
     assert look["modes"] == 6
-    few = quick_look(ring(5, 3), Standard.of(ring(5, 1), plane), plane)
+    few = quick_look(ring(5, 3), plane.embed(ring(5, 3)), Standard.of(ring(5, 1), plane))
     assert few["word"] == "too few items to look at"
     broken = np.full((20, 2), np.nan, np.float32)
-    assert quick_look(broken, standard, plane)["word"] == "samples that are not finite"
+    assert quick_look(broken, plane.embed(broken), standard)["word"] == "samples that are not finite"
 
 
 def test_sums_of_the_kernel_give_the_distance_of_any_part():

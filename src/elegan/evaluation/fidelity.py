@@ -45,11 +45,7 @@ def kernel_distance(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> f
     Bińkowski et al., 2018 (arXiv:1801.01401), eq. 4 and section 4.  Its mean is 0 between two samples
     of one distribution, so that it may be a little below 0.
     """
-    samples, reals = samples.astype(np.float64), reals.astype(np.float64)
-    m, r = len(samples), len(reals)
-    same = _off_diagonal_sum(_kernel(samples, samples)) / (m * (m - 1))
-    same += _off_diagonal_sum(_kernel(reals, reals)) / (r * (r - 1))
-    return float(same - 2 * _kernel(samples, reals).mean())
+    return KernelSums.of(samples, reals).whole
 
 
 @dataclass(frozen=True)
@@ -65,12 +61,16 @@ class KernelSums:
         samples, reals = samples.astype(np.float64), reals.astype(np.float64)
         return cls(_kernel(samples, samples), _kernel(reals, reals), _kernel(samples, reals))
 
+    @property
+    def whole(self) -> float:
+        """:func:`kernel_distance` of all."""
+        m, r = self.across.shape
+        same = _off_diagonal_sum(self.samples) / (m * (m - 1)) + _off_diagonal_sum(self.reals) / (r * (r - 1))
+        return float(same - 2 * self.across.mean())
+
     def distance(self, a: np.ndarray, b: np.ndarray) -> float:
         """:func:`kernel_distance` of the samples and reals at these rows."""
-        m, r = len(a), len(b)
-        same = _off_diagonal_sum(self.samples[np.ix_(a, a)]) / (m * (m - 1))
-        same += _off_diagonal_sum(self.reals[np.ix_(b, b)]) / (r * (r - 1))
-        return float(same - 2 * self.across[np.ix_(a, b)].mean())
+        return KernelSums(self.samples[np.ix_(a, a)], self.reals[np.ix_(b, b)], self.across[np.ix_(a, b)]).whole
 
 
 def precision(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"], k: int = PRECISION_NEIGHBOURS) -> float:

@@ -101,6 +101,8 @@ class Standard:
     """The reals that looks are measured against, and what their halves give against each other: made once."""
 
     reals: Float[np.ndarray, "r d"]
+    features: str
+    """The name of the embedder."""
     half: int
     distance: Estimate
     coverage: Estimate
@@ -115,13 +117,13 @@ class Standard:
         half = min(n, len(reals) // 2)
         parts = (reals[len(reals) - half :], reals[:half], reals[len(reals) - half :])
         distance, covered = (between(each, *parts, k=1, seed=seed, repeats=20)[0] for each in (_distance, _covered))
-        return cls(reals, half, distance, covered)
+        return cls(reals, features.name, half, distance, covered)
 
 
 def quick_look(
     fakes: Items,
+    embedded: Float[np.ndarray, "m d"],
     standard: Standard,
-    features: Embedder,
     *,
     history: Sequence[Mapping[str, object]] = (),
     mixture: Mixture | None = None,
@@ -132,17 +134,17 @@ def quick_look(
     The null comes from halves of the validation reals.  Coverage is measured at their size; KID, which is
     unbiased, with all items, its null scaled by the ratio of 1/m + 1/n, by which the KID of like samples
     shrinks (Gretton et al., 2012, JMLR 13, theorem 12).  ``history`` holds earlier looks, oldest first.
+    ``embedded`` are the fakes' features, by the embedder of the standard.
     ``trend`` is "near", "first", "improving", "level" or "worse", and ``word`` a short phrase for people.
     """
     if not np.isfinite(fakes).all():
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
-    ours = features.embed(fakes[np.random.default_rng(seed).permutation(len(fakes))[:LOOK]])
-    covered, distance = _look_coverage(ours, standard, seed), _look_distance(ours, standard, seed)
+    covered, distance = _look_coverage(embedded, standard, seed), _look_distance(embedded, standard, seed)
     trend, phrase = _trend(distance, history)
     look: dict[str, object] = {
-        "n": len(ours),
-        "kernel_distance": distance.figure(features.name),
-        "coverage": covered.figure(features.name),
+        "n": len(embedded),
+        "kernel_distance": distance.figure(standard.features),
+        "coverage": covered.figure(standard.features),
         "trend": trend,
         "word": _word(distance, covered, phrase),
     }
@@ -182,7 +184,7 @@ def _look_distance(ours: np.ndarray, standard: Standard, seed: int) -> Estimate:
         lambda a, b: np.array([among.distance(a, b)]), (m, r), seed=seed, repeats=30
     )[0]  # fmt: skip
     scale = (1 / m + 1 / r) / (2 / standard.half)
-    return _with_null(kernel_distance(ours, theirs), deviation, m, standard.distance, scale)
+    return _with_null(among.whole, deviation, m, standard.distance, scale)
 
 
 def _with_null(value: float, deviation: float, n: int, null: Estimate, scale: float) -> Estimate:

@@ -13,7 +13,6 @@ by a quarter of the scale, and no more reals are covered than then, in two looks
 alike in both.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan, sqrt
 from typing import Literal
@@ -29,12 +28,16 @@ LOOKS, SHARE = 20, 0.25
 GAIN = 0.01
 """A gain within the window counts from this share of what there was to gain at first."""
 DEVIATIONS = 0.5
+"""And from so many standard deviations of the difference."""
 TOGETHER = 2
+"""So many of the measures must gain for the training to gain."""
 FLOOR, LEAST = 5.0, 0.2
+"""What there was to gain at first is at least so many nulls of a distance, and such a share otherwise."""
 LOST, EARLY = 0.25, 3.0
 """What must be lost to call it a collapse, in units of what there was to gain; the first looks are all in turmoil."""
 IN_A_ROW = 2
 HALVES = 40
+"""Random halves of the reals, for the nulls."""
 ALIKE = 0.05
 """Samples are all alike below this share of the spread of reals."""
 COVERED = 0.05
@@ -119,10 +122,6 @@ class Watch:
     """What has been seen, look by look."""
 
     sights: list[Sight] = field(default_factory=list)
-
-    @classmethod
-    def over(cls, sights: Sequence[Sight]) -> "Watch":
-        return cls(list(sights))
 
     @property
     def usable(self) -> list[Sight]:

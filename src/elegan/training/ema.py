@@ -1,6 +1,6 @@
 """Averaged weights: the copy of a game's networks that users get."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 
@@ -55,21 +55,6 @@ class Averages:
             for name, module in trained.items():
                 setattr(game, name, module)
             game.train(was_training)
-
-    @contextmanager
-    def instead(self, tensors: Mapping[str, Tensor]) -> Iterator[None]:
-        """Hold a checkpoint's averages for a moment."""
-        own = {key: tensor.clone() for key, tensor in self.state().items()}
-        self._take({key: tensors[f"average.{key}"] for key in own})
-        try:
-            yield
-        finally:
-            self._take(own)
-
-    @torch.no_grad()
-    def _take(self, tensors: Mapping[str, Tensor]) -> None:
-        for key, tensor in self.state().items():
-            tensor.copy_(tensors[key])
 
     def state(self) -> dict[str, Tensor]:
         return {

@@ -1,5 +1,6 @@
 """Judge a run's generator against data that training never saw."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from os import PathLike
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from elegan.data import Data
+from elegan.evaluation.alarms import alarms
 from elegan.evaluation.features import Embedder
 from elegan.models import find
 from elegan.verbs.folder import Folder
@@ -35,7 +37,7 @@ def judge_run(run: str | PathLike[str], *, n: int | None = None, seed: int = 0) 
     data, folder, before = trained.open_data(), Folder(trained.path), trained.report
     report = write_evaluation(
         trained, data, run_features(folder, data), n=n, seed=seed, diverged=before.get("diverged"),
-        ending=before.get("ending"),
+        ending=before.get("ending") or ("budget" if folder.finished else "interrupted"),
     )  # fmt: skip
     folder.write_card()
     return report
@@ -48,8 +50,8 @@ def write_evaluation(
     *,
     n: int | None = None,
     seed: int = 0,
+    ending: str,
     diverged: list[str] | None = None,
-    ending: str | None = None,
     equilibrium: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Measure, decide and write; ``diverged`` names the numbers that ended training, if any did.
@@ -57,7 +59,7 @@ def write_evaluation(
     ``ending`` is "plateau" where the referee ended training, "budget" where the budget did, else "interrupted".
     ``equilibrium`` holds the probes of a game that is still at hand; else they are made of the run folder's.
     """
-    count, ending = n or default_count(data), ending or "budget"
+    count = n or default_count(data)
     items, raw, requested = drawn(run, count, seed)
     log = Folder(run.path).log()
     looks = [line["look"] for line in log if line.get("look")]
@@ -65,13 +67,20 @@ def write_evaluation(
     if "fidelity" in report:
         report["equilibrium"] = probe_run(run, data, features) if equilibrium is None else equilibrium
     report |= {"run": run.record, "looks": looks, "n": count, "seed": seed}
-    report |= {"ending": ending, "diverged": diverged or []}
+    report |= {"ending": ending, "diverged": diverged or [], "alarms": alarms_in(log)}
     report |= {"provenance": asdict(run.label_for(seed + SEED_OFFSET))}
     report = decided(
         report, diverged=bool(diverged), looks=looks, ending=ending, settings=run.record["config"],
         usual=usual_settings(run, data),
     )  # fmt: skip
     return written(run.path, report, log, data, items, requested)
+
+
+def alarms_in(log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The signs of trouble at each tick, with the images shown by then."""
+    return [
+        {"images": line["images"], **alarm} for index, line in enumerate(log) for alarm in alarms(log[: index + 1])
+    ]  # fmt: skip
 
 
 def drawn(run: Run, count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

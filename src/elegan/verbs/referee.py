@@ -69,8 +69,9 @@ class Referee:
         if not bool(raw.isfinite().all()):
             return {"not_finite": True, "word": "samples that are not finite"}
         fakes = data.to_items(raw)
-        look = quick_look(fakes, self.standard, self.features, history=self.history, mixture=mixture_of(data))
-        look["progress"] = asdict(self.yardstick.sight(training.images, self.features.embed(fakes)))
+        embedded = self.features.embed(fakes)
+        look = quick_look(fakes, embedded, self.standard, history=self.history, mixture=mixture_of(data))
+        look["progress"] = asdict(self.yardstick.sight(training.images, embedded))
         look["belief"] = tick_belief(self.plan, training, raw, label)
         look = dict(as_json(look))  # type: ignore[call-overload]
         self.history.append(look)

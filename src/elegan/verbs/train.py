@@ -25,9 +25,16 @@ SAME = {
 }  # fmt: skip
 """What must not change between a run and its resumption, and what a person calls it; the reasons before what follows
 from them."""
+
+
+def is_count(value: Any) -> bool:
+    """Whether this is a whole number above 0."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 RECORDED: dict[str, Callable[[Any], bool]] = {
     "budget": lambda budget: isinstance(budget, dict) and is_count(budget.get("images")) and "probe" in budget,
-    "tick": lambda tick: is_count(tick),
+    "tick": is_count,
     "data": lambda data: isinstance(data, dict),
     "asked": lambda asked: isinstance(asked, dict),
 }
@@ -113,11 +120,6 @@ def _train(
         held.enter_context(plan.engine.on_its_threads())
         conduct(plan, record, folder, display, referee, ranks)
     return load_run(folder.path)
-
-
-def is_count(value: Any) -> bool:
-    """Whether this is a whole number above 0."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def prepare_process() -> None:

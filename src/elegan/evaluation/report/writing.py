@@ -10,10 +10,11 @@ from elegan.evaluation.report.charts import Log, look_curves, loss_curves
 from elegan.evaluation.report.equilibrium import equilibrium
 from elegan.evaluation.report.facts import facts
 from elegan.evaluation.report.first import first_screen, subject
-from elegan.evaluation.report.markup import Report, html, rows_of, section, section_of
+from elegan.evaluation.report.markup import Report, html, rows_of, section, section_of, table
 from elegan.evaluation.report.measures import measures
 from elegan.evaluation.report.page import write_pages
 from elegan.evaluation.report.sheets import Album, Pictures, captioned
+from elegan.evaluation.wording import short
 
 BESIDE = {"samples": "Samples, taken at random.", "real": "Real test data, never seen in training."}
 PLACED = {*BESIDE, "strip", "strip_real", "pairs", "ghosts"}
@@ -26,6 +27,15 @@ HOW_LOSSES = (
     "Means since the tick before, each term of each side.  A GAN’s losses don’t say how good its samples are: both "
     "players move, and a falling loss may mean no more than that the other side became worse."
 )
+HOW_ALARMS = (
+    "What the ticks’ numbers alone showed, without features and samples.  One early sign is turmoil; signs that "
+    "stay are a training in trouble."
+)
+ALARMS = {
+    "NOT_FINITE": "not a finite number", "GRADIENT": "gradient far above its running median",
+    "PENALTY_RATIO": "penalty at generated items far above that at real ones", "LOGIT_DRIFT": "logits far from 0",
+    "ALIKE": "samples nearly alike",
+}  # fmt: skip
 HOW_GHOSTS = (
     "The samples that look most like a blend of two training images.  A blend is nobody’s data: it lies between two "
     "kinds of items, where there are none."
@@ -78,6 +88,7 @@ def _sections(report: Report, log: Log, pictures: Pictures, albums: Mapping[str,
     yield from beliefs(log)
     yield from equilibrium(report)
     yield from section("Losses", [_drawn(loss_curves(log))], HOW_LOSSES)
+    yield from section("Signs of trouble", _alarms(report), HOW_ALARMS)
     yield from facts(report)
 
 
@@ -99,6 +110,16 @@ def _pairs(report: Report, pictures: Pictures) -> Iterator[str]:
         listed = ", ".join(f"{html(pair.get('sample'))} → {html(pair.get('train'))}" for pair in pairs)
         yield from _one("pairs", "Above the samples, below the nearest training images.", pictures)
         yield f'<p class="faint">Sample → training item, by number: {listed}.</p>'
+
+
+def _alarms(report: Report) -> Iterator[str]:
+    rows = [
+        (f"{alarm['images']:,}", html(ALARMS.get(str(alarm["code"]), alarm["code"])), html(alarm["name"]),
+         html(short(alarm["value"])), html(short(alarm["limit"])))
+        for alarm in rows_of(report, "alarms")
+    ]  # fmt: skip
+    if rows:
+        yield table(("images shown", "sign", "of", "value", "limit"), rows, numbers=(0, 3, 4))
 
 
 def _drawn(chart: str) -> str:
