@@ -14,6 +14,7 @@ from elegan.cli import main
 from elegan.evaluation.stopping import LOOKS, Sight, Watch, Yardstick
 from elegan.training.checkpoint import load_checkpoint
 from elegan.training.course import MIDDLE, Course
+from elegan.verbs.folder import Folder
 
 SETTINGS = {"size": 8, "width": 16, "batch": 32, "depth": 1}
 WORDS = ["train", "gan", "--data", "digits", "--size", "8", "--width", "16", "--batch", "32", "--depth", "1"]
@@ -55,6 +56,15 @@ def test_patience_begins_only_when_the_schedules_wait():
     looks = watch(1.0, *[0.1] * (LOOKS + 10))
     assert looks.has_settled(since=1000)
     assert not looks.has_settled(since=2000)
+
+
+def test_the_trend_follows_slow_gains_that_no_single_look_shows():
+    random = np.random.default_rng(0)
+    slow = np.linspace(0.5, 0.3, 30) + 0.01 * random.standard_normal(30)
+    assert watch(1.0, *slow).trend == "improving"
+    assert watch(1.0, *(0.4 + 0.01 * random.standard_normal(30))).trend == "level"
+    assert watch(1.0, *np.geomspace(0.5, 0.1, 20), 0.2).trend == "worse"
+    assert [watch(1.0).trend, watch(1.0, 0.5).trend, watch(0.5, 0.52).trend] == ["first", "improving", "level"]
 
 
 def test_a_collapse_is_seen_at_the_second_look_and_one_bad_look_is_none():
@@ -163,14 +173,35 @@ def test_a_run_that_the_referee_ends_needs_it(ended, tmp_path, capsys):
 
 
 def test_after_a_collapse_training_goes_back_to_its_best_and_on_more_steadily(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(Watch, "has_collapsed", property(lambda self: self.sights[-1].images > 1200))
+    before = {"once": True}
+
+    def collapsed_once(self):
+        late = self.sights[-1].images > 1200 and before["once"]
+        before["once"] = before["once"] and not late
+        return late
+
+    monkeypatch.setattr(Watch, "has_collapsed", property(collapsed_once))
     run = elegan.train("gan", data="digits", out=tmp_path / "back", images=2000, **SETTINGS)
     assert "The referee goes back to" in " ".join(capsys.readouterr().out.split())
     state = load_checkpoint(run.path / "checkpoints")[1]
-    assert state["steadied"] == 2
-    shown = [line["images"] for line in log(run.path)]
+    assert state["steadied"] == 1
+    shown = [line["images"] for line in log(run.path) if "event" not in line]
     assert shown == sorted(set(shown))
     assert shown[-1] == state["images"] == 2016
+    (event,) = Folder(run.path).returns()
+    assert event["to"] <= 1200 < event["images"]
+    assert event["why"] == "collapsed"
+    assert event["config"] == {"lr": run.record["config"]["lr"] / 2, "gamma": 2 * run.record["config"]["gamma"]}
+
+
+def test_a_training_that_collapses_again_and_again_is_given_up(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Watch, "has_collapsed", property(lambda self: self.sights[-1].images > 1200))
+    run = elegan.train("gan", data="digits", out=tmp_path / "up", images=4000, **SETTINGS)
+    assert "gives it up" in " ".join(capsys.readouterr().out.split())
+    assert len(Folder(run.path).returns()) == 2
+    report = json.loads((run.path / "report.json").read_text())
+    assert report["ending"] == "interrupted"
+    assert log(run.path)[-1]["images"] < 2000
 
 
 def test_numbers_that_are_not_finite_send_training_back_and_end_it_only_when_they_come_again(tmp_path, monkeypatch):

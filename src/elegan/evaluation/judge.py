@@ -1,6 +1,6 @@
 """One call that asks every measure, at the end; and a quick one, at a tick."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,11 +15,21 @@ from elegan.evaluation.features import Embedder
 from elegan.evaluation.fidelity import KernelSums, coverage, kernel_distance
 from elegan.evaluation.modes import Mixture, mixture_modes
 from elegan.evaluation.recognised import Classes
+from elegan.evaluation.stopping import Trend
 
 __all__ = ["MOST", "Case", "Real", "Standard", "judge", "quick_look"]
 
 Items = Shaped[np.ndarray, "n ..."]
 LOOK = 500
+PHRASES: Mapping[Trend, str] = {
+    "unknown": "too few items to look at",
+    "near": "as near as {n} samples can tell",
+    "first": "first look",
+    "improving": "still improving",
+    "level": "no longer clearly better",
+    "worse": "worse than before",
+}
+"""What a look says to people, by its trend."""
 FEWEST_FITTED = 20
 """Training images without which there are no second features."""
 
@@ -125,7 +135,7 @@ def quick_look(
     embedded: Float[np.ndarray, "m d"],
     standard: Standard,
     *,
-    history: Sequence[Mapping[str, object]] = (),
+    trend: Trend = "first",
     mixture: Mixture | None = None,
     seed: int = 0,
 ) -> dict[str, object]:
@@ -133,20 +143,21 @@ def quick_look(
 
     The null comes from halves of the validation reals.  Coverage is measured at their size; KID, which is
     unbiased, with all items, its null scaled by the ratio of 1/m + 1/n, by which the KID of like samples
-    shrinks (Gretton et al., 2012, JMLR 13, theorem 12).  ``history`` holds earlier looks, oldest first.
-    ``embedded`` are the fakes' features, by the embedder of the standard.
-    ``trend`` is "near", "first", "improving", "level" or "worse", and ``word`` a short phrase for people.
+    shrinks (Gretton et al., 2012, JMLR 13, theorem 12).
+    ``embedded`` are the fakes' features, by the embedder of the standard; ``trend`` is what the series of looks says
+    (:attr:`elegan.evaluation.stopping.Watch.trend`), which gives way to "near" where KID is within its null, and
+    to "unknown" where there is too little to tell.  ``word`` is a short phrase for people.
     """
     if not np.isfinite(fakes).all():
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
     covered, distance = _look_coverage(embedded, standard, seed), _look_distance(embedded, standard, seed)
-    trend, phrase = _trend(distance, history)
+    trend = _settled_trend(distance, trend)
     look: dict[str, object] = {
         "n": len(embedded),
         "kernel_distance": distance.figure(standard.features),
         "coverage": covered.figure(standard.features),
         "trend": trend,
-        "word": _word(distance, covered, phrase),
+        "word": _word(distance, covered, PHRASES[trend].format(n=distance.n)),
     }
     if mixture is not None:
         count = mixture_modes(fakes.astype(np.float64), mixture.centres, mixture.sigma)
@@ -200,24 +211,8 @@ def _word(distance: Estimate, covered: Estimate, phrase: str) -> str:
     return f"{figure}, {phrase}{narrow}"
 
 
-def _trend(distance: Estimate, history: Sequence[Mapping[str, object]]) -> tuple[str, str]:
-    """Against the best of the earlier looks: a word for programs and a phrase for people."""
+def _settled_trend(distance: Estimate, trend: Trend) -> Trend:
+    """What one look can say overrules what the series says."""
     if np.isnan(distance.value):
-        return "unknown", "too few items to look at"
-    if distance.value <= distance.null_high:
-        return "near", f"as near as {distance.n} samples can tell"
-    earlier = [value for look in history if isinstance(value := _value(look), float)]
-    if not earlier:
-        return "first", "first look"
-    best, margin = min(earlier), (distance.high - distance.low) / (2 * NORMAL_95)
-    if distance.value < best - max(margin, 0.02 * abs(best)):
-        return "improving", "still improving"
-    if distance.value > best + 3 * margin and distance.value > 1.25 * best:
-        return "worse", "worse than before"
-    looks = len(earlier) - earlier.index(best)
-    return "level", f"not clearly better for {looks} look{'s' if looks > 1 else ''}"
-
-
-def _value(look: Mapping[str, object]) -> object:
-    figure = look.get("kernel_distance")
-    return figure.get("value") if isinstance(figure, Mapping) else None
+        return "unknown"
+    return "near" if distance.value <= distance.null_high else trend

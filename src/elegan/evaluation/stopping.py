@@ -23,6 +23,7 @@ from jaxtyping import Float
 from elegan.evaluation.fidelity import coverage, expected_coverage, frechet_distance, kernel_distance, precision
 
 Action = Literal["go on", "cool", "go back", "stop"]
+Trend = Literal["unknown", "near", "first", "improving", "level", "worse"]
 LOOKS, SHARE = 20, 0.25
 """The window in which a gain is looked for: looks at least, and as a share of the images shown."""
 GAIN = 0.01
@@ -175,10 +176,28 @@ class Watch:
     def has_settled(self, since: int = 0) -> bool:
         """Whether nothing has been gained for as long as patience lasts, all of it after ``since`` images."""
         images = np.array([sight.images for sight in self.usable])
-        window = max(LOOKS, int((images > (1 - SHARE) * images[-1:].sum()).sum()))
-        if int((images >= since).sum()) < window:
-            return False
-        return sum(_falls(each) for each in self.shares()[-window:].T) < TOGETHER
+        window = max(LOOKS, self._recent)
+        return int((images >= since).sum()) >= window and not self._gains(window)
+
+    @property
+    def trend(self) -> Trend:
+        """What the looks say of the training for a person: settled by less patience than ends it."""
+        if len(self.usable) < 2:
+            return "first"
+        if self.last_is_worse:
+            return "worse"
+        window = max(4, self._recent, min(LOOKS, len(self.usable) // 2))
+        gains = self._gains(window) if len(self.usable) >= window else self.is_best
+        return "improving" if gains else "level"
+
+    @property
+    def _recent(self) -> int:
+        """How many looks fall into the last quarter of the images shown."""
+        images = np.array([sight.images for sight in self.usable])
+        return int((images > (1 - SHARE) * images[-1:].sum()).sum())
+
+    def _gains(self, window: int) -> bool:
+        return sum(_falls(each) for each in self.shares()[-window:].T) >= TOGETHER
 
 
 def _falls(series: Float[np.ndarray, " looks"]) -> bool:

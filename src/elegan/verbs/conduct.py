@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
 
@@ -73,6 +73,10 @@ class _Desk:
     clock: "_Clock"
     diverged: list[str] = field(default_factory=list)
     """The names of the numbers that are not finite, once there are any."""
+    lost_at: int = 0
+    """Images shown at the last tick."""
+    given_up: bool = False
+    """Whether training collapsed once too often."""
 
     def open(self) -> None:
         """Go on with the log where the checkpoint was made, or begin with a picture of the start."""
@@ -83,6 +87,7 @@ class _Desk:
 
     def see_to(self, tick: Tick) -> Action:
         """See to a tick, and say how to go on; the checkpoint holds what was decided."""
+        self.lost_at = tick.images
         look = {} if tick.not_finite else self.referee.look(self.training)
         self.diverged = tick.not_finite or (["a sample"] if look.get("not_finite") else [])
         self.folder.append_log(tick, look)
@@ -90,6 +95,9 @@ class _Desk:
         action = self.referee.decide(self.training, bool(self.diverged))
         if self.diverged or action == "go back":
             return action
+        if action == "stop":
+            self.given_up = True
+            self.display.say("Training collapsed once more after going back: the referee gives it up here.")
         if action == "cool":
             self.training.cool()
             self.display.say("The referee sees no more gain at this pace: the learning rate falls to its end.")
@@ -103,13 +111,18 @@ class _Desk:
     def begin_again(self) -> None:
         """After going back: the log forgets what was left behind, and a checkpoint says that it did."""
         why = f"{_and(self.diverged)} is no finite number" if self.diverged else "much of what was gained is lost"
-        self.diverged = []
+        asked, now = asdict(self.plan.config), asdict(self.training.game.config)
+        calmer = {name: value for name, value in now.items() if value != asked[name]}
         self.folder.keep_log_until(self.training.images)
         self.referee.remember(self.folder.log())
         save_checkpoint(self.folder.checkpoints, *self.training.state())
+        self.folder.append_return(
+            self.lost_at, self.training.images, "diverged" if self.diverged else "collapsed", calmer
+        )  # fmt: skip
+        self.diverged = []
         self.display.say(
-            f"The referee goes back to {self.training.images:,} images, since {why}; half the learning rate from here, "
-            "and twice the gradient penalty."
+            f"The referee goes back to {self.training.images:,} images, since {why}; from here with "
+            f"{_and([f'{name} {value:.3g}' for name, value in calmer.items()])}."
         )
 
     def save_what_there_is(self) -> None:
@@ -151,9 +164,9 @@ class _Desk:
     def ending(self) -> str:
         """Who ended training: the referee at a plateau, or the budget; nobody where the referee gave it up."""
         course = self.training.course
-        if not course.waits:
-            return "budget"
-        return "interrupted" if course.cooled_at is None else "plateau"
+        if self.given_up or (course.waits and course.cooled_at is None):
+            return "interrupted"
+        return "plateau" if course.waits else "budget"
 
 
 def _go_back(training: Training, folder: Folder, ranks: Ranks) -> None:

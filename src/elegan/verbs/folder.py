@@ -22,12 +22,13 @@ from elegan.files import FULL, write_atomically
 from elegan.game import Random
 from elegan.json_values import as_json
 from elegan.pictures import animation, contact_sheet, grid, scatter
-from elegan.provenance import write_gif, write_image
+from elegan.provenance import Label, write_gif, write_image
 from elegan.training.checkpoint import write_tensors
 from elegan.training.loop import Tick, Training
 from elegan.verbs.card import card
 from elegan.verbs.plan import Plan
 from elegan.verbs.run import generate, make_label, write_json
+from elegan.verbs.translating import before_and_after, held_sources, translate
 
 CARD_READS = ("run.json", "generator.json", "report.json")
 COLUMNS, ROWS = 10, 8
@@ -36,6 +37,7 @@ LATENT_SEED = 0
 """Every tick's picture is drawn from the same latent points."""
 MILLISECONDS = 220
 FRAME = 360
+WENT_BACK = "went back"
 
 
 class Folder:
@@ -101,7 +103,30 @@ class Folder:
                 raise UserError(f"Another training is writing into {self.path}; wait for it or stop it.") from error
             yield
 
+    @property
+    def being_trained(self) -> bool:
+        """Whether a training holds the lock; never where the system has no such locks."""
+        if os.name != "posix" or not (self.path / ".lock").exists():
+            return False
+        import fcntl
+
+        with (self.path / ".lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                return True
+        return False
+
     def log(self) -> list[dict[str, Any]]:
+        """The ticks in log.jsonl."""
+        return [line for line in self._lines() if {"images", "terms"} <= line.keys()]
+
+    def returns(self) -> list[dict[str, Any]]:
+        """The times that training went back, in log.jsonl: from ``images``, ``to`` which, ``why``, and on with which
+        ``config``."""
+        return [line for line in self._lines() if line.get("event") == WENT_BACK]
+
+    def _lines(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl; those that a kill cut short or that are no lines of ours are left out."""
         path, lines = self.path / "log.jsonl", []
         text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
@@ -110,14 +135,24 @@ class Folder:
                 entry = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(entry, dict) and {"images", "terms"} <= entry.keys():
+            if isinstance(entry, dict):
                 lines.append(entry)
         return lines
 
     def keep_log_until(self, images: int) -> None:
-        """Forget the ticks after a checkpoint: they will be played again."""
-        kept = [line for line in self.log() if line["images"] <= images]
-        write_atomically(self.path / "log.jsonl", "".join(json.dumps(line) + "\n" for line in kept).encode())
+        """Forget the ticks after a checkpoint: they will be played again; not that training went back before it."""
+        returns = [line for line in self.returns() if line["to"] <= images]
+        ticks = [line for line in self.log() if line["images"] <= images]
+        self._write_log(sorted([*ticks, *returns], key=lambda line: line.get("to", line["images"])))
+
+    def append_return(self, images: int, to: int, why: str, config: dict[str, Any]) -> None:
+        """A line in log.jsonl that says from where and to where training went back."""
+        line = {"event": WENT_BACK, "images": images, "to": to, "why": why, "config": config}
+        self._write_log([*self._lines(), line])
+
+    def _write_log(self, lines: list[dict[str, Any]]) -> None:
+        content = "".join(json.dumps(as_json(line), allow_nan=False) + "\n" for line in lines)
+        write_atomically(self.path / "log.jsonl", content.encode())
 
     def append_log(self, tick: Tick, look: dict[str, Any]) -> None:
         """A line a tick, in log.jsonl; a NaN is the string "NaN"."""
@@ -128,8 +163,12 @@ class Folder:
         """samples/000000012800.png: the same latent points at every tick."""
         picture = tick_picture(plan, training)
         content = save({name: t.contiguous() for name, t in training.averages.state().items()})
-        label = make_label(self.path.resolve().name, plan.model, hashlib.sha256(content).hexdigest(), LATENT_SEED)
+        label = self._label(plan, content)
         write_image(picture, self.path / "samples" / f"{training.images:012d}.png", label)
+
+    def _label(self, plan: Plan, weights: bytes) -> Label:
+        digest, name = hashlib.sha256(weights).hexdigest(), self.path.resolve().name
+        return make_label(name, plan.model, digest, LATENT_SEED, translated=bool(plan.game.translations))
 
     def write_generator(self, plan: Plan, training: Training) -> None:
         """The averaged weights of all that the game delivers, and how to rebuild the networks around them."""
@@ -149,7 +188,7 @@ class Folder:
     def write_pictures(self, plan: Plan, training: Training) -> None:
         """contact.png, a row a class; training.gif, the same latent points as training went on."""
         weights = (self.path / "generator.safetensors").read_bytes()
-        label = make_label(self.path.resolve().name, plan.model, hashlib.sha256(weights).hexdigest(), LATENT_SEED)
+        label = self._label(plan, weights)
         write_image(final_picture(plan, training), self.path / "contact.png", label)
         frames, captions = self._frames()
         if not frames:
@@ -175,17 +214,29 @@ class Folder:
 
 
 def draw(plan: Plan, training: Training, n: int, label: Tensor | None, seed: int = LATENT_SEED) -> Tensor:
-    """n samples of the averaged generator, on the processor, in float32."""
+    """n samples of the averaged generator, on the processor, in float32.
+
+    Of a translator: what it makes of the held-out sources, as many as there are.
+    """
     random = Random((seed, n), training.engine.device)
     with training.averages.inside(training.game) as game:
+        if game.translations:
+            return translate(game, held_sources(plan.data, "validation", n)[0], game.translations[0])
         return generate(game, n, label, random)
 
 
 def tick_picture(plan: Plan, training: Training) -> Image.Image:
-    """A grid of samples, a column a class where there are classes; a scatter plot for 2-D vectors."""
+    """A grid of samples, a column a class where there are classes; a scatter plot for 2-D vectors.
+
+    Of a translator: held-out images, each above what it becomes.
+    """
     data = plan.data
     if not data.is_image:
         return _scattered(data, draw(plan, training, SCATTERED, None))
+    if plan.game.translations:
+        with training.averages.inside(training.game) as game:
+            rows, shown = before_and_after(game, data, COLUMNS, ROWS)
+        return grid(shown, len(shown) // rows)
     count = len(data.classes) if plan.conditional else 0
     columns = min(count, COLUMNS) or COLUMNS
     label = torch.arange(columns).repeat(ROWS) if count else None

@@ -34,7 +34,6 @@ class Referee:
 
     def __init__(self, plan: Plan, folder: Folder, *, enabled: bool) -> None:
         self.plan, self.folder, self.enabled = plan, folder, enabled
-        self.history: list[dict[str, Any]] = []
         self.watch = Watch()
 
     @cached_property
@@ -54,9 +53,7 @@ class Referee:
 
     def remember(self, log: list[dict[str, Any]]) -> None:
         """Take up the looks of a run that goes on, or goes back."""
-        lines = [line for line in log if line.get("look")]
-        self.history = [line["look"] for line in lines]
-        self.watch = Watch([_sight(line["images"], line["look"]) for line in lines])
+        self.watch = Watch([_sight(line["images"], line["look"]) for line in log if line.get("look")])
 
     def look(self, training: Training) -> dict[str, Any]:
         """What a look at this moment shows; empty when there is to be no referee."""
@@ -70,13 +67,11 @@ class Referee:
             return {"not_finite": True, "word": "samples that are not finite"}
         fakes = data.to_items(raw)
         embedded = self.features.embed(fakes)
-        look = quick_look(fakes, embedded, self.standard, history=self.history, mixture=mixture_of(data))
-        look["progress"] = asdict(self.yardstick.sight(training.images, embedded))
-        look["belief"] = tick_belief(self.plan, training, raw, label)
-        look = dict(as_json(look))  # type: ignore[call-overload]
-        self.history.append(look)
-        self.watch.sights.append(_sight(training.images, look))
-        return look
+        sight = self.yardstick.sight(training.images, embedded)
+        self.watch.sights.append(sight)
+        look = quick_look(fakes, embedded, self.standard, trend=self.watch.trend, mixture=mixture_of(data))
+        look |= {"progress": asdict(sight), "belief": tick_belief(self.plan, training, raw, label)}
+        return dict(as_json(look))  # type: ignore[call-overload]
 
     @property
     def is_best(self) -> bool:
@@ -89,7 +84,7 @@ class Referee:
         if diverged or (self.enabled and self.watch.has_collapsed):
             if self.enabled and self.watch.best is not None and training.steadied < MOST_RETURNS:
                 return "go back"
-            return "stop" if diverged or course.waits else "go on"
+            return "stop"
         if not self.enabled or not course.waits or course.cooled_at is not None:
             return "go on"
         return "cool" if self.watch.has_settled(since=round(MIDDLE * course.total)) else "go on"
