@@ -6,6 +6,8 @@ import torch
 
 from elegan.evaluation import fidelity
 from elegan.evaluation.estimate import between, half_sample_deviation, share
+from elegan.evaluation.sliced import sliced_estimate
+from elegan.evaluation.verdict import decide
 
 
 def gaussian(n, d, seed, scale=1.0, shift=0.0):
@@ -129,6 +131,77 @@ def test_fresh_reals_lie_within_the_null_and_others_beyond_it():
         assert same[name].null_low <= same[name].value <= same[name].null_high
         assert other[name].low > other[name].null_high
     assert same["coverage"].n == 200
+
+
+def dealt(n, seed):
+    """Two parts of n reals each, of four far classes that are dealt evenly over both, and n draws from the same."""
+    random = np.random.default_rng(seed)
+    centres = 9 * np.random.default_rng(0).normal(size=(4, 6))
+    even = centres[np.arange(2 * n) // 2 % 4] + random.normal(size=(2 * n, 6))
+    return centres[random.integers(4, size=n)] + random.normal(size=(n, 6)), even[::2], even[1::2]
+
+
+def all_measures(a, b):
+    return np.array(
+        [fidelity.kernel_distance(a, b), fidelity.frechet_distance(a, b), *fidelity.neighbour_measures(a, b)]
+    )
+
+
+def test_the_null_lies_in_its_own_interval_and_fresh_reals_do_in_95_of_100():
+    """Parts that were dealt evenly are more alike than draws are: alone they would be no null."""
+    inside, pairs = [], []
+    for seed in range(150):
+        fresh, reals, more = dealt(40, seed)
+        found = between(all_measures, fresh, reals, more, k=6, seed=seed, repeats=20)
+        assert all(one.null_low <= one.null <= one.null_high for one in found)
+        inside.append([one.null_low <= one.value <= one.null_high for one in found])
+        pairs.append(found[0].null_low <= fidelity.kernel_distance(more, reals) <= found[0].null_high)
+    assert 0.92 < np.mean(inside) < 0.98
+    assert np.mean(inside, axis=0).min() > 0.87
+    assert np.mean(pairs) < 0.7
+
+
+def test_the_sliced_distance_lies_around_its_null_too():
+    found = [sliced_estimate(*dealt(40, seed), seed=seed, repeats=20) for seed in range(10)]
+    assert all(one.null_low <= one.null <= one.null_high for one in found)
+    assert sum(one.null_low <= one.value <= one.null_high for one in found) >= 8
+
+
+def test_coverage_of_fresh_reals_falls_short_of_its_null_in_one_of_100():
+    """By the rule of the verdict; a single pair of real parts as the null would give several of 100."""
+
+    def measure(a, b):
+        return np.array([fidelity.coverage(a, b)])
+
+    verdicts = []
+    for seed in range(100):
+        parts = [gaussian(100, 6, 3 * seed + i) for i in range(3)]
+        covered = between(measure, *parts, k=1, seed=seed)[0].figure()
+        sizes = dict.fromkeys(("samples", "validation", "test"), 100)
+        verdicts.append(decide({"sizes": sizes, "fidelity_second": {"coverage": covered}})["verdict"])
+    assert verdicts.count("INDISTINGUISHABLE") >= 98
+
+
+def test_a_measure_that_some_parts_do_not_have_is_known_from_the_others():
+    """As the spread of a class with so few items that now and then a part has none of them."""
+
+    def measure(_, rows):
+        few, none = (rows % 4 == 0).sum(), np.nan
+        return np.array([few if few > 3 else np.nan, none])
+
+    rows = np.arange(60)
+    some, never = between(measure, rows[:20], rows[20:40], rows[40:], k=2)
+    assert some.null_low <= some.null <= some.null_high
+    assert some.null_low >= 4
+    assert np.isnan([never.null, never.null_low, never.null_high]).all()
+
+
+def test_the_frechet_distance_of_fewer_items_than_features_is_the_same_as_by_moments():
+    a, b = gaussian(30, 48, 0), gaussian(45, 48, 1, 1.2, 0.3)
+    moments = [(rows.mean(axis=0), np.cov(rows, rowvar=False)) for rows in (a, b)]
+    assert fidelity.frechet_distance(a, b) == pytest.approx(
+        fidelity.gaussian_frechet_distance(*moments[0], *moments[1]), rel=1e-6
+    )
 
 
 def test_estimates_are_the_same_for_the_same_seed():

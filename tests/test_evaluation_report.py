@@ -15,7 +15,8 @@ from elegan.evaluation.estimate import Estimate
 from elegan.evaluation.labels import HIGHER, LABELS, LOWER, READING, label
 from elegan.evaluation.report import ghosts_picture, pairs_picture, write_comparison, write_report
 from elegan.evaluation.verdict import ORDER
-from elegan.evaluation.wording import HEADINGS, OPENINGS, opening_of, sentence, short
+from elegan.evaluation.wording import HEADINGS, OPENINGS, opening_of, sentence, short, went_back
+from elegan.verbs.card import card
 
 HOSTILE = '<script>alert("1")</script>'
 
@@ -327,11 +328,69 @@ def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():
 
 def test_what_to_try_follows_the_trend_where_training_only_ended_too_soon():
     first = {
-        trend: advised([{"code": "BUDGET"}], trend=trend)[0]["steps"][0] for trend in ("improving", "level", "worse")
+        trend: advised([{"code": "BUDGET"}], settings={"lr": 1e-3, "width": 8}, trend=trend)[0]["steps"][0]
+        for trend in ("improving", "level", "worse")
     }
     assert "budget" in first["improving"]
     assert "larger" in first["level"]
     assert "learning rate" in first["worse"]
+
+
+@pytest.mark.parametrize("code", ORDER)
+def test_advice_on_samples_of_an_unknown_generator_names_no_options(code):
+    (finding,) = advised([{"code": code}])
+    assert len(finding["steps"]) == len(finding["steps_ko"]) == len(STEPS[code])
+    assert "--" not in finding["advice"] + finding["advice_ko"]
+    assert re.search("[가-힣]", finding["advice_ko"])
+
+
+WENT_BACK = [
+    {"images": 12_800, "to": 6_400, "why": "collapsed", "config": {"lr": 2.5e-4, "gamma": 2.0}},
+    {"images": 19_200, "to": 6_400, "why": "diverged", "config": {"lr": 1.25e-4, "gamma": 4.0}},
+]
+
+
+def test_a_training_that_went_back_is_told_on_the_page_and_in_both_languages(tmp_path):
+    text = page_of(tmp_path, {**report(), "returns": WENT_BACK})
+    assert text.index("Signs of trouble") < text.index(
+        "At 12,800 images training collapsed and went back to 6,400, and on from there with lr 0.00025, gamma 2."
+    )
+    assert "At 19,200 images training diverged and went back to 6,400" in text
+    assert "붕괴하여 6,400장으로 되돌아갔습니다" in went_back(WENT_BACK, 1)[0]
+    assert "Signs of trouble" not in page_of(tmp_path, {**report(), "returns": []})
+
+
+def test_a_training_that_went_back_is_advised_to_begin_as_it_ended():
+    settings = {"lr": 5e-4, "gamma": 1.0}
+    (finding,) = advised([{"code": "BUDGET"}], settings=settings, usual=settings, returns=WENT_BACK)
+    assert finding["steps"][0].endswith("begin a new run with them: --lr 0.000125 --gamma 4.")
+    assert "--lr 0.000125 --gamma 4" in finding["steps_ko"][0]
+    (good,) = advised([{"code": "INDISTINGUISHABLE"}], settings=settings, usual=settings, returns=WENT_BACK)
+    assert "--lr" not in good["advice"]
+
+
+def test_the_model_card_says_that_training_went_back():
+    record = {
+        "model": "gan", "preset": None, "elegan": "1", "seed": 0, "precision": "float32",
+        "data": {"name": "digits", "shape": [8, 8, 1], "train": 1197, "licence": "CC BY 4.0"},
+    }  # fmt: skip
+    described = {"classes": [], "conditional": False, "images": 25_600}
+    text = card("run", record, described, {**report(), "returns": WENT_BACK})
+    assert "| went back | At 12,800 images training collapsed and went back to 6,400" in text
+    assert "went back" not in card("run", record, described, report())
+
+
+def test_a_run_that_is_judged_before_its_end_says_so_on_the_first_screen(tmp_path):
+    early = {
+        "state": "training",
+        "images": 640,
+        "of": 6400,
+        "en": "Still trained & judged.",
+        "ko": "아직 학습 중입니다.",
+    }
+    text = page_of(tmp_path, {**report(), "unfinished": early})
+    assert text.index("Still trained &amp; judged.") < text.index('<div class="gauges">')
+    assert "학습 중" in text
 
 
 def clouds(seed=0):
@@ -360,10 +419,24 @@ def test_a_comparison_names_the_better_side_of_each_figure_and_of_all():
         ("kernel_distance", "a", True), ("coverage", "a", True),
     ]  # fmt: skip
     assert found["better"] == "a"
-    assert "A is nearer to real data" in found["sentence"]["en"]
     unpaired = compare_reports(b, a, {})
     assert [row["better"] for row in unpaired["rows"]] == ["b", "b"]
     assert compare_reports(a, a, {})["better"] is None
+
+
+def test_a_comparison_says_who_wins_on_what_or_that_it_is_noise():
+    a, b = judged("PLATEAU", kernel_distance=0.1, recall=0.2), judged("BUDGET", kernel_distance=2.0, recall=0.9)
+    wins = compare_reports(a, b, {}, ("first", "second"))["sentence"]
+    assert wins["en"] == (
+        "A (first) is better, nearer to real data: A's KID less B's is -1.9 [-2.04, -1.76]; intervals without 0 speak "
+        "for A in KID and for B in recall."
+    )
+    assert "A (first)가 더 낫습니다." in wins["ko"]
+    assert "B 우세: 재현율" in wins["ko"]
+    same = compare_reports(a, a, {})["sentence"]
+    assert same["en"].startswith("The difference is within the noise: A's KID less B's is 0 ")
+    assert same["en"].endswith("no measure's interval leaves out 0.")
+    assert "오차 범위" in same["ko"]
 
 
 def test_a_copyist_is_never_the_better_one():
@@ -374,7 +447,7 @@ def test_a_copyist_is_never_the_better_one():
     )  # fmt: skip
     assert found["rows"][0]["better"] == "a"
     assert found["better"] == "b"
-    assert "OVERFIT" in found["sentence"]["en"]
+    assert found["sentence"]["en"].startswith("B is better: A is OVERFIT and B is PLATEAU")
 
 
 def test_a_comparison_is_written_whole(tmp_path):

@@ -1,4 +1,4 @@
-"""A fresh critic: what it finds, what that certifies, and that one may look at it again and again."""
+"""A fresh critic: what it finds, what that certifies, and what odds it wins."""
 
 import numpy as np
 import pytest
@@ -10,10 +10,9 @@ from elegan.evaluation import critics
 from elegan.evaluation.critics import feature_critic, pixel_critic
 from elegan.evaluation.two_sample import (
     REJECT,
-    Evidence,
     certified_total_variation,
     clopper_pearson,
-    evidence_over_batches,
+    evidence,
     log_e_value,
     two_sample,
     two_sample_section,
@@ -74,7 +73,9 @@ def test_samples_of_the_same_distribution_pass_in_19_of_20(monkeypatch):
     found = [two_sample(*(normal(200, 4, 10 * i + j) for j in range(3)), feature_critic, seed=i) for i in range(20)]
     assert sum(one.accuracy.low <= 0.5 for one in found) >= 19
     assert max(one.total_variation.value for one in found) < 0.1
-    assert not any(Evidence().after(one.log_e_value).rejected for one in found)
+    assert not any(evidence([one.log_e_value], 200).value >= REJECT for one in found)
+    assert all(one.accuracy.null_low <= one.accuracy.null <= one.accuracy.null_high for one in found)
+    assert all(0 <= one.total_variation.null <= one.total_variation.null_high for one in found)
 
 
 def test_a_shift_of_one_pixel_is_found_by_the_critic_of_pixels_alone(monkeypatch):
@@ -84,7 +85,7 @@ def test_a_shift_of_one_pixel_is_found_by_the_critic_of_pixels_alone(monkeypatch
     found = two_sample(samples, reals, more, pixel_critic)
     assert found.total_variation.value > 0.5
     assert found.accuracy.null < 0.6
-    assert Evidence().after(found.log_e_value).rejected
+    assert evidence([found.log_e_value], 200).value >= REJECT
 
 
 def test_faint_noise_is_found_at_the_grain_of_the_pixels():
@@ -163,37 +164,23 @@ def test_a_critic_that_is_wrong_and_sure_of_it_loses_little():
     assert wrong == pytest.approx(-np.log(5), abs=1e-3)
 
 
-def test_watching_the_evidence_batch_by_batch_raises_false_alarms_in_5_of_100_at_most():
-    """60 looks at one distribution; a p-value of 5 % watched like this would alarm in about a third."""
-    random, alarms = np.random.default_rng(0), 0
-    for _ in range(400):
-        evidence = Evidence()
-        for _ in range(60):
-            of_reals, of_samples = random.normal(0, 2, (2, 20))
-            evidence = evidence.after(log_e_value(of_reals, of_samples))
-        alarms += evidence.rejected
-    assert alarms / 400 <= 0.05
+def test_evidence_between_equals_raises_false_alarms_in_5_of_100_at_most():
+    random, values = np.random.default_rng(0), []
+    for _ in range(2000):
+        logarithms = [log_e_value(*random.normal(0, 2, (2, 20))) for _ in range(2)]
+        values.append(evidence(logarithms, 20).value)
+    assert np.mean(np.array(values) >= REJECT) <= 0.05
+    assert np.mean(values) < 1.5
 
 
-def test_a_small_shift_is_found_sooner_or_later():
-    batches = [(normal(25, 2, 2 * i + 1), normal(25, 2, 2 * i, -0.4)) for i in range(20)]
-    short = evidence_over_batches(batches[:3], by_first_coordinate)
-    long = evidence_over_batches(batches, by_first_coordinate)
-    assert not short.rejected
-    assert long.rejected
-    assert (short.batches, long.batches) == (2, 19)
-    assert long.log_value > short.log_value
+def test_a_huge_e_value_stays_a_value_and_one_critic_that_sees_it_is_enough():
+    assert evidence([1000.0], 5).figure()["value"] == "Infinity"
+    assert evidence([5.0, -9.0], 5).value == pytest.approx((np.exp(5) + np.exp(-9)) / 2)
 
 
-def test_a_critic_that_learns_from_earlier_batches_finds_the_shift(monkeypatch):
-    monkeypatch.setattr(critics, "STEPS", 60)
-    batches = [(normal(60, 2, 2 * i, 0.8), normal(60, 2, 2 * i + 1)) for i in range(5)]
-    assert evidence_over_batches(batches, feature_critic).rejected
-
-
-def test_a_rejection_stands_and_a_huge_value_stays_a_value():
-    evidence = Evidence().after(5.0).after(-9.0)
-    assert evidence.rejected
-    assert evidence.value == pytest.approx(np.exp(-4))
-    assert Evidence().after(1000.0).value == np.inf
-    assert Evidence().after(1000.0).estimate(5).figure()["value"] == "Infinity"
+def test_the_null_of_reals_that_a_critic_can_tell_apart_is_in_its_interval():
+    """Then samples must be told apart better than the two kinds of reals are."""
+    found = two_sample(normal(200, 2, 0), normal(200, 2, 1), normal(200, 2, 2, -3.0), by_first_coordinate)
+    assert found.accuracy.null > 0.65
+    assert found.accuracy.null_high == found.accuracy.null
+    assert found.total_variation.null_high == found.total_variation.null > 0.2

@@ -255,10 +255,25 @@ def test_vectors_spread_over_the_plane_are_of_low_quality():
     assert report["modes"]["found"]["value"] == 0
 
 
-def test_vectors_that_are_not_finite_are_divergence():
+@pytest.mark.parametrize("value", [np.inf, np.nan, 1e30])
+def test_vectors_that_are_not_finite_are_divergence(value):
     samples = ring(1000, 3)
-    samples[0, 0] = np.inf
+    samples[0, 0] = value
     assert verdict_of_ring(samples)[1]["verdict"] == "DIVERGED"
+
+
+@pytest.mark.parametrize("size", [1e6, 1e14])
+def test_huge_vectors_are_of_low_quality_and_raise_no_warning(size):
+    assert verdict_of_ring(size * ring(1000, 3))[1]["verdict"] == "LOW_QUALITY"
+
+
+def test_coverage_tells_them_apart_where_it_is_surely_short_of_its_null():
+    short, unsure, near = (
+        figure(value, value - 0.02, high, 0.97, 0.94, 0.99) for value, high in ((0.9, 0.93), (0.9, 0.98), (0.93, 0.95))
+    )
+    assert told(fidelity_second={"coverage": short}) == ("LOW_QUALITY", [("fidelity_second", "coverage")])
+    assert told(fidelity_second={"coverage": unsure})[0] == "INDISTINGUISHABLE"
+    assert told(fidelity_second={"coverage": near})[0] == "INDISTINGUISHABLE"
 
 
 def noisy(fresh, share):

@@ -35,9 +35,9 @@ class SampleOptions:
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    run: Annotated[Positional[str | None], optional("RUN")] = None
+    run: Annotated[Positional[str | None], optional("[RUN]")] = None
     """The run folder that train wrote."""
-    run_b: Annotated[Positional[str | None], optional("RUN_B")] = None
+    run_b: Annotated[Positional[str | None], optional("[RUN_B]")] = None
     """Another run on the same data, to compare it with."""
     samples: Annotated[str | None, optional("PATH")] = None
     """Any generator's samples instead of a run: a folder, an archive, a .npz or .npy file."""
@@ -48,11 +48,14 @@ class EvaluateOptions:
     out: Annotated[str | None, optional("DIR")] = None
     """Where the report of --samples goes (SAMPLES-report), or the comparison (RUN/comparison-with-RUN_B)."""
     n: Annotated[int | None, optional("N")] = None
-    """How many samples to judge: of a run 1,000 images or 2,500 vectors, of --samples up to 10,000."""
+    """How many samples to judge: of a run 1,000 images or 2,500 vectors, of --samples up to 10,000.  Fewer of
+    a run go into report-nN.html and leave the usual report alone."""
     seed: int = 0
     """The seed of a run's samples, and of what is drawn from them."""
     skip_bad: Flag = False
     """Leave out the samples and data that can't be read."""
+    features: Annotated[str | None, optional("PATH.pt")] = None
+    """A pretrained network to judge --samples by, as TorchScript; only Inception's (inception*.pt) gives an FID."""
     json: Flag = False
     """Print one JSON object as the last line."""
 
@@ -99,7 +102,7 @@ def evaluate(words: Sequence[str]) -> int:
 
     report = judge(
         options.run, options.run_b, samples=options.samples, data=options.data, size=options.size, out=options.out,
-        n=options.n, seed=options.seed, skip_bad=options.skip_bad,
+        n=options.n, seed=options.seed, skip_bad=options.skip_bad, features=options.features,
     )  # fmt: skip
     if not options.json:
         _say_verdict(report, options)
@@ -111,8 +114,19 @@ def _say_verdict(report: Mapping[str, Any], options: EvaluateOptions) -> None:
         from elegan.verbs.compare import table
 
         show(table(report))
-    name = "report" if options.run_b is None else "comparison"
-    print(f"{report['sentence']['en']}\nLook at {report.get('out', options.run)}/{name}.html.")
+    for note in _notes(report):
+        print(f"Note: {note}")
+    usual = "report.html" if options.run_b is None else "comparison.html"
+    folder, page = report.get("out", options.run), report["page"]
+    left = "" if page == usual else f"; {usual} there is left to the usual number of samples"
+    print(f"{report['sentence']['en']}\nLook at {folder}/{page}{left}.")
+
+
+def _notes(report: Mapping[str, Any]) -> list[str]:
+    """What was done to the samples, and that a run isn't finished."""
+    early = [report["unfinished"]["en"]] if report.get("unfinished") else []
+    sides = [f"{side.upper()}: {report[side]['note']}" for side in "ab" if "note" in report.get(side, {})]
+    return [*report.get("judged", {}).get("notes", []), *early, *sides]
 
 
 def models(words: Sequence[str]) -> int:

@@ -45,13 +45,21 @@ CHECK_DATA = (
     "elegan data check로 데이터에 문제가 없는지 살펴보세요.",
 )
 
+QUARTER_RATE = (
+    "Train a new run with a quarter of the learning rate (--lr).",
+    "학습률(--lr)을 4분의 1로 낮추어 새로 학습하세요.",
+)
+FULL_PRECISION = (
+    "Compute in float32 (--precision float32).",
+    "float32로 계산하세요(--precision float32).",
+)
+SMALLER = (
+    "Stop earlier, or make the networks smaller (--width).",
+    "학습을 더 일찍 멈추거나 네트워크의 폭(--width)을 줄이세요.",
+)
+
 STEPS: Mapping[str, Sequence[Step]] = {
-    "DIVERGED": (
-        ("Train a new run with a quarter of the learning rate (--lr).",
-         "학습률(--lr)을 4분의 1로 낮추어 새로 학습하세요."),
-        HIGHER_GAMMA,
-        ("Compute in float32 (--precision float32).", "float32로 계산하세요(--precision float32)."),
-    ),
+    "DIVERGED": (QUARTER_RATE, HIGHER_GAMMA, FULL_PRECISION),
     "CANNOT_TELL": (
         ("Judge at least 100 samples against at least 100 real items of each part; 1,000 of each tell much more.",
          "표본과 각 부분의 실제 데이터를 100개 이상씩 써서 판정하세요. 1,000개씩이면 훨씬 더 정확합니다."),
@@ -64,12 +72,7 @@ STEPS: Mapping[str, Sequence[Step]] = {
         ("Check that the training data hold enough of what is missing, and add some.",
          "빠진 부분이 학습 데이터에 충분히 있는지 확인하고 더 추가하세요."),
     ),
-    "OVERFIT": (
-        MORE_DATA,
-        AUGMENT,
-        ("Stop earlier, or make the networks smaller (--width).",
-         "학습을 더 일찍 멈추거나 네트워크의 폭(--width)을 줄이세요."),
-    ),
+    "OVERFIT": (MORE_DATA, AUGMENT, SMALLER),
     "OVER_GENERALISED": (LOWER_GAMMA_END, WIDER, MORE_BUDGET),
     "SCARCE_MODE": (
         MORE_BUDGET,
@@ -86,6 +89,50 @@ STEPS: Mapping[str, Sequence[Step]] = {
     "BUDGET": (MORE_BUDGET, WIDER, LARGER_BATCH),
 }  # fmt: skip
 """Verdict code → what to try, in this order."""
+
+GENERAL: Mapping[Step, Step] = {
+    MORE_BUDGET: (
+        "Train the generator twice as long.",
+        "생성기를 두 배로 오래 학습하세요.",
+    ),
+    WIDER: (
+        "Make the networks larger: first wider, then deeper.",
+        "네트워크를 키우세요. 먼저 폭, 다음에 깊이를 늘립니다.",
+    ),
+    HIGHER_GAMMA: (
+        "Regularise the discriminator more, by a gradient penalty (R1) or a higher weight of the one there is.",
+        "판별기를 더 강하게 규제하세요. 기울기 페널티(R1)를 더하거나 그 가중치를 높입니다.",
+    ),
+    LOWER_GAMMA_END: (
+        "Regularise the discriminator less towards the end: a smoother one lets blends pass.",
+        "학습이 끝나 갈 때 판별기의 규제를 줄이세요. 판별기가 지나치게 매끄러우면 뒤섞인 표본을 놓칩니다.",
+    ),
+    LOWER_RATE: (
+        "Halve the learning rate.",
+        "학습률을 절반으로 낮추세요.",
+    ),
+    QUARTER_RATE: (
+        "Train again with a quarter of the learning rate.",
+        "학습률을 4분의 1로 낮추어 다시 학습하세요.",
+    ),
+    LARGER_BATCH: (
+        "Double the batch, so that each step sees more of the data.",
+        "한 단계가 데이터를 더 많이 보도록 배치 크기를 두 배로 늘리세요.",
+    ),
+    AUGMENT: (
+        "Augment what the discriminator sees, or more strongly than before.",
+        "판별기가 보는 데이터를 증강하거나, 지금보다 더 강하게 증강하세요.",
+    ),
+    FULL_PRECISION: (
+        "Compute in float32.",
+        "float32로 계산하세요.",
+    ),
+    SMALLER: (
+        "Stop earlier, or make the networks smaller.",
+        "학습을 더 일찍 멈추거나 네트워크를 줄이세요.",
+    ),
+}
+"""The steps that name elegan's options, for a generator that was trained by who knows what."""
 
 ADVICE = {code: " ".join(english for english, _ in steps) for code, steps in STEPS.items()}
 ADVICE_KO = {code: " ".join(korean for _, korean in steps) for code, steps in STEPS.items()}
@@ -138,36 +185,60 @@ def advised(
     settings: Mapping[str, object] | None = None,
     usual: Mapping[str, object] | None = None,
     trend: str = "",
+    returns: Sequence[Mapping[str, object]] = (),
 ) -> list[dict[str, object]]:
     """The findings with their "steps" and "steps_ko", lists of sentences, and "advice" and "advice_ko", all of them.
 
     ``settings`` are a run's, ``usual`` those that its model chooses by itself for such data: what differs
-    and may have caused the finding comes first.  ``trend`` is the last look's.
+    and may have caused the finding comes first.  Without settings nothing is known of the training, and the steps name
+    no options.  ``trend`` is the last look's; ``returns`` are the times that training went back
+    (:func:`elegan.evaluation.wording.went_back`): what it went on with comes next.
     """
     departures = _departures(settings or {}, usual or {})
+    calmer = _calmer(returns)
     result = []
     for finding in findings:
-        steps = [step for step in _steps(str(finding["code"]), departures, trend) if _possible(step, settings or {})]
-        english, korean = [step[0] for step in steps], [step[1] for step in steps]
+        steps = _steps(str(finding["code"]), departures, trend, calmer)
+        known = [step for step in steps if _possible(step, settings)] if settings else _in_general(steps)
+        english, korean = [step[0] for step in known], [step[1] for step in known]
         said = {"advice": " ".join(english), "advice_ko": " ".join(korean), "steps": english, "steps_ko": korean}
         result.append({**finding, **said})
     return result
 
 
-def _steps(code: str, departures: Mapping[str, tuple[object, object]], trend: str) -> list[Step]:
+def _steps(
+    code: str, departures: Mapping[str, tuple[object, object]], trend: str, calmer: Sequence[Step]
+) -> list[Step]:  # fmt: skip
     suspects = {name: departures[name] for name in SUSPECTS.get(code, ()) if name in departures}
     unfinished = code in ("NOT_YET", "BUDGET") and trend in NEXT
     steps = list(NEXT[trend] if unfinished else STEPS.get(code, ()))
     if trend == "worse" and MORE_BUDGET in steps:  # more of the same would make it worse still
         steps = [*NEXT["worse"], *(step for step in steps if step not in NEXT["worse"] and step != MORE_BUDGET)]
-    return [*([_put_back(suspects)] if suspects else []), *steps]
+    first = [_put_back(suspects)] if suspects else []
+    return [*first, *(calmer if "lr" in SUSPECTS.get(code, ()) else ()), *steps]
+
+
+def _calmer(returns: Sequence[Mapping[str, object]]) -> list[Step]:
+    """To begin with the settings that a training ended with, where it went back."""
+    config = returns[-1].get("config") if returns else None
+    if not isinstance(config, Mapping) or not config:
+        return []
+    options = " ".join(_option(str(name), value) for name, value in config.items())
+    return [(
+        f"Training went back to calmer settings on its way; begin a new run with them: {options}.",
+        f"학습 도중 더 안정적인 설정으로 되돌아갔습니다. 처음부터 그 설정으로 새로 학습하세요: {options}.",
+    )]  # fmt: skip
+
+
+def _in_general(steps: Iterable[Step]) -> list[Step]:
+    return [GENERAL.get(step, step) for step in steps]
 
 
 def _possible(step: Step, settings: Mapping[str, object]) -> bool:
-    """Whether the model has a setting that the step names; of foreign samples nothing is known."""
+    """Whether the model has a setting that the step names."""
     named = {name.replace("-", "_") for name in re.findall(r"--(?:no-)?([a-z][a-z0-9-]*)", step[0])}
     ours = named - FOR_EVERY_MODEL
-    return not ours or not settings or bool(ours & settings.keys())
+    return not ours or bool(ours & settings.keys())
 
 
 def _put_back(suspects: Mapping[str, tuple[object, object]]) -> Step:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from elegan.evaluation.estimate import NORMAL_95, Estimate, half_sample_deviation
 from elegan.evaluation.fidelity import frechet_distance, kernel_distance, neighbour_measures
-from elegan.evaluation.labels import HIGHER, LOWER
+from elegan.evaluation.labels import HIGHER, LOWER, label
 from elegan.evaluation.report.gauges import ends, finite
 from elegan.evaluation.report.measures import Row, rows_in
 from elegan.evaluation.wording import short
@@ -17,6 +17,7 @@ Report = Mapping[str, object]
 PAIRED = ("kernel_distance", "frechet_distance", "precision", "recall", "density", "coverage")
 NEVER_BETTER = ("DIVERGED", "COLLAPSED", "OVERFIT")
 """A run with such a verdict is not the better one, however near it is: a replay of the training data is nearest."""
+LISTED = 6
 
 
 def paired_differences(
@@ -44,17 +45,21 @@ def paired_differences(
     }
 
 
-def compare_reports(a: Report, b: Report, paired: Mapping[str, Estimate]) -> dict[str, object]:
+def compare_reports(
+    a: Report, b: Report, paired: Mapping[str, Estimate], names: tuple[str, str] | None = None
+) -> dict[str, object]:
     """The figures that both reports have, side by side, as JSON: "rows", "better" ("a", "b" or None), "sentence".
 
     A row has "measure", "of" (features, pixels or empty), "a", "b", "difference" (with "value" and "interval"),
-    "paired" and "better".  ``paired`` holds differences from :func:`paired_differences`.
+    "paired" and "better".  ``paired`` holds differences from :func:`paired_differences`, of the samples and reals that
+    the reports' fidelity is of.  The sentence calls the sides A and B and, where given, by their ``names``.
     """
     theirs = {(row.measure, row.of): row for row in rows_in(b)}
     rows = [_row(row, theirs[row.measure, row.of], paired) for row in rows_in(a) if (row.measure, row.of) in theirs]
     verdicts = str(a.get("verdict")), str(b.get("verdict"))
     better = _better_run(verdicts, rows)
-    return {"rows": rows, "better": better, "sentence": _sentence(verdicts, rows, better)}
+    titles = ("A", "B") if names is None else (f"A ({names[0]})", f"B ({names[1]})")
+    return {"rows": rows, "better": better, "sentence": _sentence(verdicts, rows, better, titles)}
 
 
 def _row(a: Row, b: Row, paired: Mapping[str, Estimate]) -> dict[str, object]:
@@ -71,7 +76,8 @@ def _unpaired(a: Report, b: Report) -> Estimate:
     value = finite(a.get("value")) - finite(b.get("value"))
     (a_low, a_high), (b_low, b_high) = ends(a.get("interval")), ends(b.get("interval"))
     half = hypot(a_high - a_low, b_high - b_low) / 2
-    return Estimate(value, value - half, value + half, null=0.0)
+    counts = [n for n in (a.get("n"), b.get("n")) if isinstance(n, int)]
+    return Estimate(value, value - half, value + half, min(counts, default=0), 0.0)
 
 
 def _better(a: Row, b: Row, difference: Estimate) -> str | None:
@@ -96,24 +102,69 @@ def _better_run(verdicts: tuple[str, str], rows: list[dict[str, object]]) -> str
     return str(better[0]) if better and better[0] else None
 
 
-def _sentence(verdicts: tuple[str, str], rows: list[dict[str, object]], better: str | None) -> dict[str, str]:
-    a, b = verdicts
+def _sentence(
+    verdicts: tuple[str, str], rows: list[dict[str, object]], better: str | None, titles: tuple[str, str]
+) -> dict[str, str]:
+    """Which run is the better one, by what, and where the intervals of the differences leave out 0."""
+    side = None if better is None else titles["ab".index(better)]
     if any(verdict in NEVER_BETTER for verdict in verdicts):
-        return {
-            "en": f"A is {a} and B is {b}: a run that is one of {', '.join(NEVER_BETTER)} is never the better one.",
-            "ko": f"A는 {a}, B는 {b}입니다. {', '.join(NEVER_BETTER)} 판정을 받은 쪽은 더 낫다고 보지 않습니다.",
-        }
+        return _ruled_out(verdicts, side, titles)
     distance = next((row["difference"] for row in rows if row["measure"] == "kernel_distance"), None)
     if not isinstance(distance, Mapping):
         return {"en": "They share no figure to compare.", "ko": "비교할 수 있는 공통 수치가 없습니다."}
     low, high = ends(distance.get("interval"))
     figures = f"{short(distance.get('value'))} [{short(low)}, {short(high)}]"
-    if better is None:
+    order = "ba" if better == "b" else "ab"
+    (en, ko), (also, also_ko) = _kid(side, figures), (_beyond_noise(rows, order, index) for index in (0, 1))
+    return {"en": f"{en}; {also}.", "ko": f"{ko} {also_ko}."}
+
+
+def _ruled_out(verdicts: tuple[str, str], side: str | None, titles: tuple[str, str]) -> dict[str, str]:
+    listed = ", ".join(NEVER_BETTER)
+    are = f"{titles[0]} is {verdicts[0]} and {titles[1]} is {verdicts[1]}"
+    are_ko = f"{titles[0]}는 {verdicts[0]}, {titles[1]}는 {verdicts[1]}입니다."
+    if side is None:
         return {
-            "en": f"These samples can't tell which is nearer to real data: A's KID less B's is {figures}.",
-            "ko": f"이 표본으로는 어느 쪽이 실제 데이터에 더 가까운지 알 수 없습니다(A와 B의 KID 차이 {figures}).",
+            "en": f"Neither is better: {are}, and a run that is one of {listed} never is.",
+            "ko": f"어느 쪽도 더 낫지 않습니다. {are_ko} {listed} 판정을 받은 쪽은 더 낫다고 보지 않습니다.",
         }
     return {
-        "en": f"{better.upper()} is nearer to real data: A's KID less B's is {figures}.",
-        "ko": f"{better.upper()}가 실제 데이터에 더 가깝습니다(A와 B의 KID 차이 {figures}).",
+        "en": f"{side} is better: {are}, and a run that is one of {listed} never is the better one.",
+        "ko": f"{side}가 더 낫습니다. {are_ko} {listed} 판정을 받은 쪽은 더 낫다고 보지 않습니다.",
     }
+
+
+def _kid(side: str | None, figures: str) -> tuple[str, str]:
+    """What the primary figure says."""
+    if side is None:
+        return (
+            f"The difference is within the noise: A's KID less B's is {figures}, which holds 0",
+            f"차이가 오차 범위 안에 있습니다. A와 B의 KID 차이는 {figures}로 0을 포함합니다.",
+        )
+    return (
+        f"{side} is better, nearer to real data: A's KID less B's is {figures}",
+        f"{side}가 더 낫습니다. 실제 데이터에 더 가까우며, A와 B의 KID 차이는 {figures}입니다.",
+    )
+
+
+def _beyond_noise(rows: list[dict[str, object]], order: str, index: int) -> str:
+    """For which side, in this order, differences speak whose intervals leave out 0; in English (0) or Korean (1)."""
+    named = {side: [_named(row, index) for row in rows if row["better"] == side] for side in order}
+    shown = {side.upper(): _listed(names, index) for side, names in named.items() if names}
+    if index == 0:
+        parts = " and ".join(f"for {side} in {names}" for side, names in shown.items())
+        return f"intervals without 0 speak {parts}" if parts else "no measure's interval leaves out 0"
+    parts = ", ".join(f"{side} 우세: {names}" for side, names in shown.items())
+    return f"구간이 0을 포함하지 않는 지표는 다음과 같습니다({parts})" if parts else "모든 지표의 구간이 0을 포함합니다"
+
+
+def _named(row: Mapping[str, object], index: int) -> str:
+    where = {"pixels": (" on pixels", "(픽셀)"), "features": (" on features", "(특징)")}
+    return label(str(row["measure"]), index) + where.get(str(row["of"]), ("", ""))[index]
+
+
+def _listed(names: list[str], index: int) -> str:
+    """The first LISTED names, and how many more there are."""
+    rest = len(names) - LISTED
+    more = f" and {rest} more" if index == 0 else f" 외 {rest}개"
+    return ", ".join(names[:LISTED]) + (more if rest > 0 else "")

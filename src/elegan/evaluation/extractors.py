@@ -5,22 +5,15 @@ on whitened patches, learnt by nothing: they look at the grain of the pixels, at
 verdict that both support doesn't hang on what one of them happens not to see.
 """
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
 from torch import Tensor
 from torch.nn import functional
 
 from elegan.errors import UserError
-from elegan.evaluation.features import SMALLEST, Embedder, Vectors, _hash, _times, load_features
+from elegan.evaluation.features import SMALLEST, Vectors, _hash, _times
 from elegan.evaluation.gaussian import principal_components
-from elegan.files import write_atomically
 
 Images = UInt8[np.ndarray, "n h w c"]
 SEED = 20_170_622
@@ -64,11 +57,6 @@ class Patches:
     def classify(self, items: Images) -> Float[np.ndarray, "n k"]:
         raise UserError(f"{self.name} knows no classes; features trained with labels do.")
 
-    def save(self, path: Path) -> None:
-        """Write it as safetensors; :func:`load_extractor` reads it back."""
-        facts = {"kind": "patches", "shape": self.shape, "hash": self.hash}
-        write_atomically(path, save(self.tensors, {"elegan": json.dumps(facts)}))
-
 
 def fit_patches(images: Images, *, dimension: int = 64, seed: int = SEED) -> Patches:
     """Fit the second extractor to the training split: means, variances and principal components alone.
@@ -93,29 +81,6 @@ def fit_patches(images: Images, *, dimension: int = 64, seed: int = SEED) -> Pat
     per_response = torch.from_numpy(weights) / (deviation + 1e-3 * deviation.mean() + 1e-12)[:, None]
     tensors["projection"] = per_response.float().contiguous()
     return Patches(tensors, (shape[0], shape[1], shape[2]))
-
-
-def load_extractor(path: Path) -> Embedder:
-    """Read back what any extractor's ``save`` wrote.
-
-    Raises UserError when the file isn't one, or has changed since it was written.
-    """
-    from elegan.evaluation.pretrained import recall
-
-    try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})["elegan"])
-        kind = facts["kind"]
-        rebuild: dict[str, Callable[[], Embedder]] = {
-            "patches": lambda: Patches(load(path.read_bytes()), tuple(facts["shape"])),
-            "pretrained": lambda: recall(facts),
-        }
-        extractor = rebuild.get(kind, lambda: load_features(path))()
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} can't be read as a saved extractor ({error}); fit it anew.") from error
-    if extractor.hash != facts["hash"]:
-        raise UserError(f"{path} has changed since it was written; fit the extractor anew.")
-    return extractor
 
 
 def _filters(images: np.ndarray, seed: int) -> dict[str, Tensor]:

@@ -55,8 +55,6 @@ class Embedder(Protocol):
 
     def classify(self, items: np.ndarray) -> Float[np.ndarray, "n k"]: ...
 
-    def save(self, path: Path) -> None: ...
-
 
 class Network(nn.Module):
     """Convolutions with batch normalisation, halving the image to about 4 × 4; then d features and a head.

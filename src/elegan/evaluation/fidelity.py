@@ -21,8 +21,15 @@ def frechet_distance(samples: Float[Rows, "m d"], reals: Float[Rows, "r d"]) -> 
 
     Heusel et al., 2017 (arXiv:1706.08500), eq. 6.  Biased upwards by about (d²/2 + 1.4 d)/n: compare
     only with the null at the same n.  It is "FD-<features>"; FID names one pretrained network's.
+
+    With fewer items than features tr (Σ₁Σ₂)^½ is taken from the centred rows A and B instead: it is the sum of the
+    singular values of ABᵀ/√((m − 1)(r − 1)), since A and Σ₁^½ differ by a rotation.
     """
-    return gaussian_frechet_distance(*_moments(samples), *_moments(reals))
+    if max(len(samples), len(reals)) > samples.shape[1]:
+        return gaussian_frechet_distance(*_moments(samples), *_moments(reals))
+    (mean_a, a), (mean_b, b) = _centred(samples), _centred(reals)
+    gap = mean_a - mean_b
+    return float(gap @ gap + (a * a).sum() + (b * b).sum() - 2 * np.linalg.svd(a @ b.T, compute_uv=False).sum())
 
 
 def gaussian_frechet_distance(
@@ -167,6 +174,13 @@ def _in_balls(across: np.ndarray, real_radii: np.ndarray) -> np.ndarray:
 def _moments(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = rows.astype(np.float64)
     return rows.mean(axis=0), np.atleast_2d(np.cov(rows, rowvar=False))
+
+
+def _centred(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean, and rows whose products with themselves make the covariance."""
+    rows = rows.astype(np.float64)
+    mean = rows.mean(axis=0)
+    return mean, (rows - mean) / np.sqrt(max(len(rows) - 1, 1))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

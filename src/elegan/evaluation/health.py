@@ -1,17 +1,27 @@
 """Signs of sickness that need no features: values out of range, samples that are all alike."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from elegan.evaluation.conditioning import spread
 from elegan.evaluation.estimate import NORMAL_95, Estimate, share
 from elegan.evaluation.fidelity import distances
 from elegan.evaluation.memorisation import ROUNDING, near_threshold
 
+EQUAL = 1e-5
+"""Rows this near are equal up to rounding."""
+LARGEST = np.float64(1e15)
+"""Beyond it a number is as good as infinite: float32 can't hold the sum of the squares of many such."""
+
+
+def measurable(rows: Shaped[np.ndarray, "n ..."]) -> bool:
+    """Whether all numbers are finite, and none is beyond ±1e15."""
+    return bool(_small(rows).all())
+
 
 def not_finite(raw: Float[np.ndarray, "n ..."]) -> Estimate:
-    """Share of samples that hold a NaN or an infinity; 0 of reals do."""
-    bad = ~np.isfinite(raw.reshape(len(raw), -1)).all(axis=1)
+    """Share of samples that hold a NaN, an infinity or a number beyond ±1e15; 0 of reals do."""
+    bad = ~_small(raw.reshape(len(raw), -1)).all(axis=1)
     return share(int(bad.sum()), len(raw), 0.0)
 
 
@@ -37,9 +47,9 @@ def repeated(
 ) -> Estimate:
     """Share of samples with a near twin among the samples.
 
-    The distance to the nearest other sample, over the mean distance between two, so that low contrast
-    alone makes no twins, is at most the 1 % quantile of the same for reals that have no equal.  The three
-    must be equally many, since nearest distances shrink with n.
+    The distance to the nearest other sample, over the median distance between two unlike ones, so that neither low
+    contrast nor one sample far away makes twins, is at most the 1 % quantile of the same for reals that have no
+    equal.  The three must be equally many, since nearest distances shrink with n.
     """
     if len(samples) < 2:
         return Estimate(np.nan, n=len(samples))
@@ -48,11 +58,15 @@ def repeated(
     return share(int((_loneliness(samples) <= threshold).sum()), len(samples), null)
 
 
+def _small(rows: np.ndarray) -> np.ndarray:
+    return np.asarray((rows >= -LARGEST) & (rows <= LARGEST))
+
+
 def _loneliness(rows: np.ndarray) -> np.ndarray:
-    """Distance to the nearest other row over the mean distance between two rows, [n]; 0 where all are equal."""
-    centred = rows - rows.mean(axis=0, dtype=np.float64)  # equal rows are 0 apart, up to rounding, wherever they lie
+    """Distance to the nearest other row over the median of the distances above 0, [n]; 0 where all are equal."""
+    centred = rows.astype(np.float64) - np.median(rows, axis=0)  # equal rows are 0 apart, wherever they lie
     among = distances(centred, centred)
     np.fill_diagonal(among, 0)
-    mean = among.sum() / (len(rows) * (len(rows) - 1))
+    apart = among[among > EQUAL]
     np.fill_diagonal(among, np.inf)
-    return among.min(axis=1) / mean if mean > 1e-5 else np.zeros(len(rows))
+    return among.min(axis=1) / np.median(apart) if len(apart) else np.zeros(len(rows))

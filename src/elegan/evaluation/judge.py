@@ -13,6 +13,7 @@ from elegan.evaluation.estimate import FEWEST, NORMAL_95, Estimate, between, hal
 from elegan.evaluation.extractors import fit_patches
 from elegan.evaluation.features import Embedder
 from elegan.evaluation.fidelity import KernelSums, coverage, kernel_distance
+from elegan.evaluation.health import measurable
 from elegan.evaluation.modes import Mixture, mixture_modes
 from elegan.evaluation.recognised import Classes
 from elegan.evaluation.stopping import Trend
@@ -56,7 +57,7 @@ def judge(
     ``second`` are other features than the first, fitted to the training images where they are not given;
     ``independent`` adds a second classifier's opinion, ``baseline`` what a multivariate normal gets, and ``critics``
     what fresh critics can tell.
-    Samples that are not all finite are measured no further.
+    Samples that are not all finite, or hold numbers beyond 1e15, are measured no further.
     """
     health_of_raw = sections.health_of_raw(samples, raw)
     report: dict[str, object] = {
@@ -71,7 +72,7 @@ def judge(
         "health": health_of_raw,
     }  # fmt: skip
     _check(samples, requested, real)
-    finite = all(np.isfinite(rows).all() for rows in (samples, raw) if rows is not None)
+    finite = all(measurable(rows) for rows in (samples, raw) if rows is not None)
     if not finite or not all(len(part) for part in (samples, real.train, real.validation, real.test)):
         return report
     if second is None and real.train.ndim == 4 and len(real.train) >= FEWEST_FITTED:
@@ -148,7 +149,7 @@ def quick_look(
     (:attr:`elegan.evaluation.stopping.Watch.trend`), which gives way to "near" where KID is within its null, and
     to "unknown" where there is too little to tell.  ``word`` is a short phrase for people.
     """
-    if not np.isfinite(fakes).all():
+    if not measurable(fakes):
         return {"n": len(fakes), "trend": "unknown", "word": "samples that are not finite"}
     covered, distance = _look_coverage(embedded, standard, seed), _look_distance(embedded, standard, seed)
     trend = _settled_trend(distance, trend)

@@ -57,15 +57,15 @@ READING = {
     "50 % is guessing.",
     "total_variation": "At least this share of the samples is not as the data are, with 95 % confidence; 0 proves "
     "nothing.",
-    "evidence": "The odds that a bettor against \"they are equal\" has won; 20 or more is proof, however often one "
-    "looks.",
+    "evidence": "The odds that a bettor against \"they are equal\" has won; 20 or more is proof, for it happens "
+    "by chance in one of 20 reports at the most.",
     "both": "Share of samples as near to a training item as hardly any unseen real is, in pixels and in features.",
     "pixels": "The same in pixels alone.",
     "features": "The same in features alone.",
     "found": "Modes that hold at least a quarter of their fair share.",
     "high_quality": "Share of samples that are sharp; what lies between two modes is not.",
     "divergence": "0 for an even distribution over the modes; lower is better.",
-    "not_finite": "Samples that hold NaN or infinity; one is too many.",
+    "not_finite": "Samples that hold NaN, infinity or a number beyond 1e15; one is too many.",
     "out_of_range": "Values that had to be cut to fit into 8 bits.",
 }  # fmt: skip
 """Measure → a sentence on how to read it."""

@@ -1,7 +1,7 @@
 """Which modes of a known mixture samples reach, and how sharply and evenly."""
 
 from dataclasses import dataclass
-from math import nan
+from math import floor, log10, nan
 
 import numpy as np
 from jaxtyping import Float
@@ -71,6 +71,14 @@ def mixture_modes(
     nearest = squares.argmin(axis=1)
     inside = squares[np.arange(len(samples)), nearest] <= (3 * sigma) ** 2
     return ModeCount(np.bincount(nearest[inside], minlength=len(centres)), len(samples), min_share)
+
+
+def mode_names(centres: Float[np.ndarray, "modes d"]) -> list[str]:
+    """Such as "2 at (0, -1.414)": the number and the place, with as many decimals as the farthest one needs for four
+    significant digits."""
+    farthest = float(np.abs(centres).max(initial=0.0)) or 1.0
+    rounded = np.round(centres, 3 - floor(log10(farthest))) + 0.0  # which takes the sign from -0
+    return [f"{mode} at ({', '.join(f'{x:.6g}' for x in centre)})" for mode, centre in enumerate(rounded)]
 
 
 def mode_estimates(samples: ModeCount, reals: ModeCount, *, seed: int = 0, repeats: int = 200) -> dict[str, Estimate]:

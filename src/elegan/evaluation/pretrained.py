@@ -2,20 +2,17 @@
 
 import hashlib
 import io
-import json
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from safetensors.torch import save
 from torch import Tensor
 from torch.nn import functional
 
 from elegan.errors import UserError
 from elegan.evaluation.features import Vectors, _times
-from elegan.files import write_atomically
 
 Images = UInt8[np.ndarray, "n h w c"]
 CHUNK = 64
@@ -50,22 +47,14 @@ class Pretrained:
     def classify(self, items: Images) -> Float[np.ndarray, "n k"]:
         raise UserError(f"{self.name} knows no classes; features trained with labels do.")
 
-    def save(self, path: Path) -> None:
-        """Write where the network lies and what it was; the weights themselves stay where they are."""
-        facts = {
-            "kind": "pretrained", "path": str(self.path.resolve()), "hash": self.hash, "shape": self.shape,
-            "side": self.side, "dimension": self.dimension,
-        }  # fmt: skip
-        write_atomically(path, save({"dimension": torch.tensor(self.dimension)}, {"elegan": json.dumps(facts)}))
-
     def _probe(self) -> int:
         blank = np.zeros((2, *self.shape), np.uint8)
         try:
             found = self._forward(blank)
         except RuntimeError as error:
             raise UserError(
-                f"{self.path} doesn't take images of {_times(self.shape[:2])} pixels ({_last_line(error)}); give the "
-                "side that it was made for, to which images are then resized."
+                f"{self.path} doesn't take images of {_times(self.shape[:2])} pixels ({_last_line(error)}); bring "
+                "them to the size that it was made for (--size), or let it resize them itself."
             ) from error
         if not isinstance(found, Tensor) or found.dim() != 2 or len(found) != 2:
             given = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
@@ -114,13 +103,6 @@ def pretrained(path: Path, shape: tuple[int, int, int], *, side: int | None = No
             "can run foreign code and are not read."
         ) from error
     return Pretrained(network, path, hashlib.sha256(content).hexdigest(), shape, side)
-
-
-def recall(facts: dict[str, object]) -> Pretrained:
-    """Open a network again from what :meth:`Pretrained.save` wrote."""
-    height, width, channels = (int(length) for length in json.loads(json.dumps(facts["shape"])))
-    side = facts["side"]
-    return pretrained(Path(str(facts["path"])), (height, width, channels), side=side if isinstance(side, int) else None)
 
 
 def _last_line(error: Exception) -> str:

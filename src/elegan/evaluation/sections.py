@@ -11,7 +11,7 @@ from elegan.evaluation.estimate import Figure
 from elegan.evaluation.features import as_pixels
 from elegan.evaluation.fidelity import fidelity as measures_of_fidelity
 from elegan.evaluation.gaussian import fit_gaussian
-from elegan.evaluation.modes import Mixture, ModeCount, mixture_modes, mode_estimates
+from elegan.evaluation.modes import Mixture, ModeCount, mixture_modes, mode_estimates, mode_names
 from elegan.evaluation.sliced import sliced_estimate
 from elegan.evaluation.two_sample import two_sample_section
 from elegan.evaluation.views import nearness_in_views
@@ -157,7 +157,7 @@ def modes(case: Case, mixture: Mixture) -> dict[str, object]:
     random = np.random.default_rng(case.seed)
     parts = case.samples[random.permutation(len(case.samples))[:n]], reals[random.permutation(len(reals))[:n]], reals
     found, as_many, of_reals = (mixture_modes(part.astype(np.float64), centres, mixture.sigma) for part in parts)
-    names = [f"{mode} at ({', '.join(f'{x:.3g}' for x in centre)})" for mode, centre in enumerate(centres)]
+    names = mode_names(centres)
     words = balance(found.counts, of_reals.counts, n, len(reals))
     table = [
         {"name": name, "share": _mode_share(found, of_reals, mode), "balance": word}

@@ -31,17 +31,18 @@ def sliced_estimate(
 ) -> Estimate:  # fmt: skip
     """:func:`sliced_wasserstein` with interval and null; see :func:`elegan.evaluation.estimate.between`.
 
-    Intervals come from fewer directions and are moved to the value and the null of all of them.
+    Intervals and the null come from fewer directions; they are moved, and the null stretched, to what all of them give.
     """
     few = _projected(REPEATED, seed, samples, reals, more_reals)
     rough = between(_mean_cost, *few, k=1, seed=seed, repeats=repeats)[0]
     if np.isnan(rough.value):
         return rough
-    value, null = (sliced_wasserstein(part, reals, seed=seed) for part in (samples, more_reals))
-    up, stretch = value - rough.value, null / rough.null if rough.null > 0 else 1.0
+    value, of_reals = (sliced_wasserstein(part, reals, seed=seed) for part in (samples, more_reals))
+    roughly = float(_mean_cost(few[2], few[1])[0])
+    up, stretch = value - rough.value, of_reals / roughly if roughly > 0 else 1.0
     exact = replace(
         rough, value=value, low=rough.low + up, high=rough.high + up,
-        null=null, null_low=rough.null_low * stretch, null_high=rough.null_high * stretch,
+        null=rough.null * stretch, null_low=rough.null_low * stretch, null_high=rough.null_high * stretch,
     )  # fmt: skip
     return within(exact, 0.0, np.inf)
 

@@ -5,7 +5,6 @@ both sides and is examined on the other.  What it finds is certain, what it does
 accuracy bounds the total variation distance from below, never from above.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import exp, inf, log, nan
 
@@ -17,14 +16,14 @@ from elegan.evaluation.estimate import FEWEST, Estimate, Figure
 
 Items = Shaped[np.ndarray, "_ ..."]
 REJECT = 20.0
-"""An e-value this high rejects at 5 % (1/0.05), whenever one looks."""
+"""An e-value this high rejects at 5 % (1/0.05)."""
 TEMPERATURES = (0.0, 0.03, 0.1, 0.3, 1.0)
 """How far a critic's scores are believed; the bets are split evenly over them."""
 
 
 @dataclass(frozen=True)
 class TwoSample:
-    """What one critic found.  ``log_e_value`` is for :class:`Evidence`."""
+    """What one critic found.  ``log_e_value`` is for :func:`evidence`."""
 
     accuracy: Estimate
     total_variation: Estimate
@@ -40,8 +39,9 @@ def two_sample(samples: Items, reals: Items, more_reals: Items, learn: Learn, *,
 
     Both sides are cut to the same number, at random, and halved.  ``accuracy`` has its Clopper-Pearson
     interval; its null is that of another critic, which learnt in the same way to tell ``more_reals`` from
-    the reals, and its null interval that of tossing a coin.  The value of ``total_variation`` is the lower
-    bound that holds with 95 % certainty.  NaN where a half is below FEWEST items a side.
+    the reals, and its null interval that of tossing a coin, stretched to the null where this lies outside: then the
+    two kinds of reals are less alike than one would think.  The value of ``total_variation`` is the lower bound that
+    holds with 95 % certainty.  NaN where a half is below FEWEST items a side.
     """
     n = min(len(samples), len(reals), len(more_reals))
     if n < 2 * FEWEST:
@@ -58,7 +58,7 @@ def two_sample_section(
     """The report's section: a critic on features, one on pixels (images alone), and the evidence of both.
 
     Each tuple holds samples, reals and more reals; ``embedded`` as vectors, of two extractors side by side
-    if there are two, and ``features`` names them.  The mean of e-values is one, however they depend on each other.
+    if there are two, and ``features`` names them.
     """
     on_features = two_sample(*embedded, feature_critic, seed=seed)
     section: dict[str, object] = {"features": on_features.figures(features)}
@@ -66,55 +66,27 @@ def two_sample_section(
     if items[0].ndim == 4:
         found.append(two_sample(*items, pixel_critic, seed=seed))
         section["pixels"] = found[-1].figures("pixels")
-    total = Evidence().after(_log_mean_exp([one.log_e_value for one in found]))
-    return section | {"evidence": total.estimate(on_features.accuracy.n).figure(features)}
+    odds = evidence([one.log_e_value for one in found], on_features.accuracy.n)
+    return section | {"evidence": odds.figure(features)}
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Evidence against "samples and reals are of one distribution", which may be watched as it grows.
+def evidence(log_e_values: list[float], n: int) -> Estimate:
+    """Evidence against "samples and reals are of one distribution": the mean of e-values, given as logarithms.
 
-    An e-process: Pandeva et al., 2024, "E-valuating classifier two-sample tests" (TMLR, arXiv:2210.13027).
-    Each batch multiplies an e-value, whose mean is at most 1 if nothing can be told apart, so that the product
-    ever reaches 20 with a probability of at most 5 % (Ville's inequality): one may look after every batch,
-    stop when one likes and go on later.  This needs of every batch that its reals and its samples are fresh:
-    never seen by the critic that scores them, nor in an earlier batch.  Finite validation data so cap the
-    evidence: n pairs of items give 2ⁿ at the most.  Over the looks at a generator that changes it speaks
-    against "at every look they were of one distribution".
+    The mean of e-values is one, however they depend on each other: its mean is at most 1 if nothing can be told apart,
+    so that it reaches 20 with a probability of at most 5 % (Markov's inequality), its null interval's end.  n pairs of
+    items give 2ⁿ at the most; beyond what a float can hold it is infinite.  It has no interval, since it is a statement
+    about these data.
     """
-
-    log_value: float = 0.0
-    highest: float = 0.0
-    """The highest logarithm so far; a rejection stands, whatever comes later."""
-    batches: int = 0
-
-    def after(self, log_e_value: float) -> "Evidence":
-        """With the natural logarithm of one more batch's e-value; see :func:`log_e_value`."""
-        total = self.log_value + log_e_value
-        return Evidence(total, max(self.highest, total), self.batches + 1)
-
-    @property
-    def value(self) -> float:
-        """The e-value of all batches; infinite beyond what a float can hold."""
-        return exp(self.log_value) if self.log_value < 709 else inf
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the e-value reached 20 at any look."""
-        return self.highest >= log(REJECT)
-
-    def estimate(self, n: int) -> Estimate:
-        """The e-value beside its null: 1 in the mean, and below 20 in 95 % of all cases at least.
-
-        It has no interval, since it is a statement about these data.
-        """
-        return Estimate(self.value, n=n, null=1.0, null_low=0.0, null_high=REJECT)
+    logarithm = _log_mean_exp(log_e_values)
+    return Estimate(exp(logarithm) if logarithm < 709 else inf, n=n, null=1.0, null_low=0.0, null_high=REJECT)
 
 
 def log_e_value(of_reals: Float[np.ndarray, " n"], of_samples: Float[np.ndarray, " n"]) -> float:
     """The logarithm of a batch's e-value from a critic's scores of fresh reals and as many fresh samples.
 
-    In a pair of a real and a sample, in random order, the critic bets on which is the real: e = 2 σ(τ (s(x) −
+    Pandeva et al., 2024, "E-valuating classifier two-sample tests" (TMLR, arXiv:2210.13027).  In a pair of a real and
+    a sample, in random order, the critic bets on which is the real: e = 2 σ(τ (s(x) −
     s(x'))), the conditional likelihood ratio of Pandeva et al., 2024, section 3, for labels that are known to
     be one of each.  If both are of one distribution the order is a fair coin and the mean of e is 1, whatever the
     critic.  The temperatures τ are mixed, so that a critic that is too sure of itself loses little.
@@ -122,21 +94,6 @@ def log_e_value(of_reals: Float[np.ndarray, " n"], of_samples: Float[np.ndarray,
     gap = of_reals.astype(np.float64) - of_samples.astype(np.float64)
     bets = [float((log(2) - np.logaddexp(0, -temperature * gap)).sum()) for temperature in TEMPERATURES]
     return _log_mean_exp(bets)
-
-
-def evidence_over_batches(batches: Iterable[tuple[Items, Items]], learn: Learn, *, seed: int = 0) -> Evidence:
-    """Evidence from batches (reals, samples) as they come; each is scored by a critic of all earlier ones.
-
-    The first is for learning alone.  Both sides of a batch must be as many and in random order.
-    """
-    evidence, learnt = Evidence(), list[tuple[Items, Items]]()
-    for index, (reals, samples) in enumerate(batches):
-        if learnt:
-            earlier_reals, earlier_samples = (np.concatenate(side) for side in zip(*learnt, strict=True))
-            critic = learn(earlier_reals, earlier_samples, seed + index)
-            evidence = evidence.after(log_e_value(critic(reals), critic(samples)))
-        learnt.append((reals, samples))
-    return evidence
 
 
 def clopper_pearson(count: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -174,15 +131,16 @@ def _accuracy(count: int, n: int, _: float, null: tuple[int, int, float]) -> Est
     from scipy.stats import binom
 
     low, high = clopper_pearson(count, n)
-    coin_low, coin_high = binom.ppf([0.025, 0.975], n, 0.5) / n
-    return Estimate(count / n, low, high, n, null[0] / null[1], float(coin_low), float(coin_high))
+    coin_low, coin_high = (binom.ppf([0.025, 0.975], n, 0.5) / n).tolist()
+    of_reals = null[0] / null[1]
+    return Estimate(count / n, low, high, n, of_reals, min(coin_low, of_reals), max(coin_high, of_reals))
 
 
 def _total_variation(count: int, n: int, null: tuple[int, int, float]) -> Estimate:
-    """The bound, and the truth somewhere above it; 95 % of bounds between reals are 0."""
+    """The bound, and the truth somewhere above it; 95 % of bounds between reals are 0, and this one is what it is."""
     bound = certified_total_variation(count, n)
     of_null = certified_total_variation(null[0], null[1])
-    return Estimate(bound, bound, 1.0, n, of_null, 0.0, 0.0)
+    return Estimate(bound, bound, 1.0, n, of_null, 0.0, of_null)
 
 
 def _log_mean_exp(logarithms: list[float]) -> float:

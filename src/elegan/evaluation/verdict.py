@@ -2,7 +2,7 @@
 
 Precedence, first come first told; every finding is listed all the same:
 
-1. DIVERGED: training or a sample holds numbers that are not finite.
+1. DIVERGED: training or a sample holds numbers that are not finite (in a sample: or beyond 1e15).
 2. CANNOT_TELL: fewer than 100 samples, validation reals or test reals.
 3. COLLAPSED: samples hardly differ, or most have a near twin (more than halfway from the share of reals
    that have one to all), or coverage is below half its null while precision is 75 % of its own and
@@ -23,8 +23,9 @@ Precedence, first come first told; every finding is listed all the same:
 9. INDISTINGUISHABLE: none of these, and nothing tells samples from reals.  KID (in both extractors) and a fresh
    critic's accuracy (on features and on pixels) tell them apart when they are above their nulls' intervals and their
    own intervals are above their nulls (the critics by half as much again); the odds against equality do from 20 on;
-   coverage does below 95 % of its null, agreement when it can't be 95 % of its null, recall and the spread within a
-   class when they fall short of their nulls' intervals, and modes when fewer are held than by reals.
+   coverage (in both extractors) does below 95 % of its null, where it is also below its null's interval and its own
+   interval below its null; agreement when it can't be 95 % of its null, recall and the spread within a class when
+   they fall short of their nulls' intervals, and modes when fewer are held than by reals.
 10. What tells them apart is listed under one code, which depends on how training ended.  PLATEAU: the referee ended
     it.  NOT_YET: it was interrupted, or the last look was still better.  BUDGET: the budget ended it.  LOW_QUALITY:
     nothing is known of a training.  Such LOW_QUALITY is listed beside a sickness too where a critic proves that half of
@@ -50,10 +51,10 @@ FAITHFUL = 0.9
 """Precision over its null from which an empty bin says that something is left out."""
 UNLIKE = 0.5
 """The certified total variation from which samples are of low quality before all else."""
+UNCOVERED = 0.95
+"""Coverage over its null from which nothing is missed."""
 WIDER = 1.5
 """Times half the interval of guessing: a critic is right so often by chance in one of 500 reports."""
-PROOF = 20.0
-"""Odds that are reached by chance in one of 20 reports at the most (Ville's inequality)."""
 ORDER = (
     "DIVERGED", "CANNOT_TELL", "COLLAPSED", "LOW_QUALITY", "MISSING_MODE", "OVERFIT", "OVER_GENERALISED",
     "SCARCE_MODE", "INDISTINGUISHABLE", "PLATEAU", "NOT_YET", "BUDGET",
@@ -106,8 +107,13 @@ class _Figure:
 
     @property
     def surely_above_null(self) -> bool:
-        """Above what reals give, and its interval above their mean."""
+        """Above what reals give, and its interval above what they mostly give."""
         return self.value > self.null_high and self.low > self.null
+
+    @property
+    def surely_below_null(self) -> bool:
+        """Below what reals give, and its interval below what they mostly give."""
+        return self.value < self.null_low and self.high < self.null
 
     def finding(self, code: str, measure: str, names: list[str] | None = None) -> Finding:
         return {
@@ -286,7 +292,7 @@ def _different(figures: _Figures) -> Iterator[tuple[str, _Figure]]:
         distance, coverage = figures.get(section, "kernel_distance"), figures.get(section, "coverage")
         if distance.surely_above_null:
             yield "kernel_distance", distance
-        if coverage.value < 0.95 * coverage.null:
+        if coverage.surely_below_null and coverage.value < UNCOVERED * coverage.null:
             yield "coverage", coverage
     recall, spread = figures.get("fidelity", "recall"), figures.get("classes", "spread")
     agreement, modes = figures.get("classes", "agreement"), figures.get("modes", "found")
@@ -308,7 +314,7 @@ def _critics(figures: _Figures) -> Iterator[tuple[str, _Figure]]:
             for measure in ("accuracy", "total_variation"):
                 yield measure, figures.get(f"two_sample/{view}", measure)
     evidence = figures.get("two_sample", "evidence")
-    if evidence.value >= PROOF:
+    if evidence.value >= evidence.null_high:  # by chance in one of 20 reports at the most
         yield "evidence", evidence
 
 

@@ -15,8 +15,8 @@ OPENINGS = {
         "정체되었습니다. 더 나아지지 않지만 아직 실제 데이터와 구별됩니다",
     ),
     "NOT_YET": (
-        "Not yet: still distinguishable from real data when training ended, and not known to have stopped improving",
-        "아직입니다. 학습이 끝났을 때 실제 데이터와 구별되었고, 더 나아질 여지가 있습니다",
+        "Not yet: still distinguishable from real data, and not known to have stopped improving",
+        "아직입니다. 실제 데이터와 구별되며, 더 나아질 여지가 있습니다",
     ),
     "BUDGET": (
         "The budget ended training; still distinguishable from real data",
@@ -173,7 +173,33 @@ def short(value: object) -> str:
     return f"{value:.0f}" if abs(value) < 1e6 else f"{value:.2g}".replace("e+", "e")
 
 
+def went_back(returns: Sequence[Mapping[str, object]], index: int = 0) -> list[str]:
+    """A sentence in English (0) or Korean (1) for each time that training went back, oldest first.
+
+    Each has "images", where it was, "to", where it went, "why" ("collapsed" or "diverged"), and "config", the settings
+    that it went on with.
+    """
+    return [_return(entry, index) for entry in returns]
+
+
+def _return(entry: Mapping[str, object], index: int) -> str:
+    config, why = entry.get("config"), str(entry.get("why"))
+    changed = config.items() if isinstance(config, Mapping) else ()
+    settings = ", ".join(f"{name} {short(value)}" for name, value in changed)
+    images, to = (_counted(entry.get(name)) for name in ("images", "to"))
+    if index == 0:
+        onwards = f", and on from there with {settings}" if settings else ""
+        return f"At {images} images training {why} and went back to {to}{onwards}."
+    word = {"collapsed": "붕괴하여", "diverged": "발산하여"}.get(why, f"{why}:")
+    onwards = f" 이후 설정: {settings}." if settings else ""
+    return f"이미지 {images}장에서 학습이 {word} {to}장으로 되돌아갔습니다.{onwards}"
+
+
+def _counted(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
 __all__ = [
     "ADVICE", "ADVICE_KO", "BUDGET_ADVICE", "HEADINGS", "LABELS", "OPENINGS", "opening_of", "sentence", "short",
-    "shown",
+    "shown", "went_back",
 ]  # fmt: skip

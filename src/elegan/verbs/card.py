@@ -3,6 +3,9 @@
 import shlex
 from typing import Any
 
+from elegan.evaluation.wording import went_back
+from elegan.models import find
+
 CARD = """\
 # {name}
 
@@ -14,20 +17,12 @@ CARD = """\
 |---|---|
 | model | `{model}`{preset}, elegan {version} |
 | data | {data}, {shape}, {train:,} to train on; licence: {licence} |
-| trained | {images:,} images shown, seed {seed}, {precision} |
+| trained | {images:,} images shown, seed {seed}, {precision} |{returns}
 | verdict | **{verdict}** |
 
 ## Use it
 
-```
-elegan sample {quoted} --out samples.png --n 64{label}
-```
-
-```python
-import elegan
-gan = elegan.load({literal})
-gan.sample(16, seed=0{python_label})
-```
+{use}
 
 ## What to know before you do
 
@@ -38,15 +33,42 @@ gan.sample(16, seed=0{python_label})
   that made it.
 """
 
+DRAW = """\
+```
+elegan sample {quoted} --out samples.png --n 64{label}
+```
+
+```python
+import elegan
+gan = elegan.load({literal})
+gan.sample(16, seed=0{python_label})
+```"""
+TRANSLATE = """\
+```
+elegan apply {quoted} photo.jpg more-photos/ --out translated{directions}
+```
+
+```python
+import elegan
+elegan.apply({literal}, "photo.jpg", out="translated")
+```"""
+
 
 def card(name: str, record: dict[str, Any], described: dict[str, Any], report: dict[str, Any]) -> str:
     """The card's text from run.json, generator.json and report.json."""
     data, first = record["data"], next(iter(described["classes"]), None)
     asks = described["conditional"] and first is not None
-    return CARD.format(
-        name=name,
+    sides = find(str(record["model"])).translations
+    use = (TRANSLATE if sides else DRAW).format(
         quoted=shlex.quote(name),
         literal=repr(name),
+        label=" --label all" if asks else "",
+        python_label=f", label={first!r}" if asks else "",
+        directions=f" --to {sides[-1]} --reconstruct" if len(sides) > 1 else "",
+    )
+    return CARD.format(
+        name=name,
+        use=use,
         sentence=report["sentence"]["en"],
         model=record["model"],
         preset=f" ({record['preset']})" if record["preset"] else "",
@@ -58,7 +80,6 @@ def card(name: str, record: dict[str, Any], described: dict[str, Any], report: d
         images=described["images"],
         seed=record["seed"],
         precision=record["precision"],
+        returns="".join(f"\n| went back | {sentence} |" for sentence in went_back(report.get("returns", []))),
         verdict=report["verdict"],
-        label=" --label all" if asks else "",
-        python_label=f", label={first!r}" if asks else "",
     )

@@ -9,17 +9,17 @@ import numpy as np
 
 from elegan.data import Data
 from elegan.errors import UserError
+from elegan.evaluation.case import Case
 from elegan.evaluation.comparison import compare_reports, paired_differences
 from elegan.evaluation.estimate import FEWEST, Estimate
-from elegan.evaluation.judge import MOST
 from elegan.evaluation.labels import SHARES
-from elegan.evaluation.report import write_comparison
+from elegan.evaluation.report import counted, name_of, write_comparison
 from elegan.evaluation.wording import short
 from elegan.json_values import as_json
 from elegan.verbs.exhibits import strip_of
 from elegan.verbs.folder import Folder
 from elegan.verbs.judge_run import default_count, drawn, judge_run
-from elegan.verbs.judging import check_number
+from elegan.verbs.judging import check_number, page_of, real_of
 from elegan.verbs.referee import run_features
 from elegan.verbs.run import Run, load_run
 
@@ -40,43 +40,49 @@ def compare(
     """Judge two runs with the same n and seed, and write comparison.json and comparison.html; returns the former.
 
     A report that is there already is used where it is of these weights, n and seed.  ``out`` is
-    RUN_A/comparison-with-RUN_B when not given.  Raises UserError for runs that can't be judged, or not beside the same
-    data.
+    RUN_A/comparison-with-RUN_B when not given.  Fewer samples than usual write comparison-nN.json and .html.
+    Raises UserError for runs that can't be judged, or not beside the same data.
     """
     check_number("n", n, 1)
     check_number("seed", seed, 0)
     runs = [load_run(run_a), load_run(run_b)]
     _refuse_unlike(*runs)
     data = runs[0].open_data()
-    count = n or default_count(data)
-    reports = [_report_of(run, count, seed) for run in runs]
-    samples = [drawn(run, count, seed) for run in runs]
-    found = compare_reports(reports[0], reports[1], _paired(runs[0], data, samples, seed))
-    names = _names(*runs)
+    count, usual = n or default_count(data), default_count(data)
+    reports = [_report_of(run, count, usual, seed) for run in runs]
+    samples = [drawn(run, data, count, seed) for run in runs]
+    names, page = _names(*runs), page_of("comparison", count, usual)
+    found = compare_reports(reports[0], reports[1], _paired(runs[0], data, samples, seed), names)
     folder = Path(fspath(out)).expanduser() if out is not None else runs[0].path / f"comparison-with-{names[1]}"
-    sides = {
-        side: {"name": name, "path": str(run.path), "verdict": report["verdict"], "sentence": report["sentence"]["en"]}
-        for side, name, run, report in zip("ab", names, runs, reports, strict=True)
-    }
+    sides = {side: _side(name, run, report) for side, name, run, report in zip("ab", names, runs, reports, strict=True)}
     about = {"n": count, "seed": seed, "features": reports[0].get("features"), "out": str(folder)}
-    comparison: dict[str, Any] = dict(as_json({**sides, **about, **found}))  # type: ignore[call-overload]
-    write_comparison(folder, comparison, _strips(data, samples))
+    content = {**sides, **about, "page": f"{page}.html", **found}
+    comparison: dict[str, Any] = dict(as_json(content))  # type: ignore[call-overload]
+    write_comparison(folder, comparison, _strips(data, samples), name=page)
     return comparison
+
+
+def _side(name: str, run: Run, report: Mapping[str, Any]) -> dict[str, str]:
+    said = {"name": name, "path": str(run.path), "verdict": report["verdict"], "sentence": report["sentence"]["en"]}
+    early = report.get("unfinished")
+    return {**said, "note": early["en"]} if early else said
 
 
 def table(comparison: Mapping[str, Any]) -> "Table":
     """The figures side by side, for a terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(title=f"A: {comparison['a']['name']}   B: {comparison['b']['name']}", title_justify="left")
-    for head in ("measure", "A", "B", "A less B", "real", "better"):
-        shown.add_column(head, justify="left" if head == "measure" else "right")
-    shown.add_row("verdict", comparison["a"]["verdict"], comparison["b"]["verdict"])
+    sides = (f"{side.upper()}: {comparison[side]['name']}, {comparison[side]['verdict']}" for side in "ab")
+    shown = Table(title="\n".join(sides), title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for head in ("measure", "A", "B", "A less B", "real", "n", "better"):
+        shown.add_column(head, justify="left" if head == "measure" else "right", overflow="fold")
     for row in comparison["rows"]:
         measure = row["measure"]
         numbers = (row["a"]["value"], row["b"]["value"], row["difference"]["value"], row["a"]["null"])
-        name = f"{measure} {row['of']}".strip().replace("_", " ")
-        shown.add_row(name, *(_number(value, measure) for value in numbers), (row["better"] or "").upper())
+        name = ", ".join(part for part in (name_of(measure, comparison), row["of"]) if part)
+        said = [_number(value, measure) for value in numbers]
+        shown.add_row(name, *said, counted(row), (row["better"] or "").upper())
     return shown
 
 
@@ -110,9 +116,9 @@ def _names(a: Run, b: Run) -> tuple[str, str]:
     return first, second
 
 
-def _report_of(run: Run, count: int, seed: int) -> dict[str, Any]:
+def _report_of(run: Run, count: int, usual: int, seed: int) -> dict[str, Any]:
     """The report that is there, where it is of these weights, n and seed; else a new one."""
-    there = run.report
+    there = run.read_report(page_of("report", count, usual))
     weights = there.get("provenance", {}).get("weights_sha256")
     if (there.get("n"), there.get("seed"), weights) == (count, seed, run.weights_sha256) and "sizes" in there:
         return there
@@ -120,15 +126,16 @@ def _report_of(run: Run, count: int, seed: int) -> dict[str, Any]:
 
 
 def _paired(run: Run, data: Data, samples: list[Drawn], seed: int) -> dict[str, Estimate]:
-    """Differences on the same reals, in the first run's features; none where a sample isn't finite, or too few are."""
-    test, random = data.part("test")[0], np.random.default_rng(seed)
-    m = min(len(samples[0][0]), MOST)
-    if min(m, len(test)) < FEWEST or not all(np.isfinite(raw).all() for _, raw, _ in samples):
+    """Differences on the samples and reals that the reports' fidelity is of, in the first run's features.
+
+    None where a sample isn't finite, or too few are.
+    """
+    features = run_features(Folder(run.path), data)
+    rows, of_test, _ = Case(samples[0][0], real_of(data), features, seed=seed).sides
+    if min(len(rows), len(of_test)) < FEWEST or not all(np.isfinite(raw).all() for _, raw, _ in samples):
         return {}
-    features, rows = run_features(Folder(run.path), data), random.permutation(len(samples[0][0]))[:m]
-    reals = features.embed(test[random.permutation(len(test))[:MOST]])
     a, b = (features.embed(items[rows]) for items, _, _ in samples)
-    return paired_differences(a, b, reals, seed=seed)
+    return paired_differences(a, b, features.embed(data.part("test")[0][of_test]), seed=seed)
 
 
 def _strips(data: Data, samples: list[Drawn]) -> dict[str, dict[str, Any]]:

@@ -21,18 +21,26 @@ def evaluate(
     n: int | None = None,
     seed: int = 0,
     skip_bad: bool = False,
+    features: str | PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Judge, and write what was found; returns the report (of two runs the comparison).
 
     ``evaluate(run)`` writes RUN/report.json and report.html from n samples (1,000; 2,500 for vectors).
     ``evaluate(run, other)`` writes comparison.json and comparison.html into ``out``, RUN/comparison-with-OTHER when
-    not given.  ``evaluate(samples=..., data=...)`` judges a folder, an archive, a .npz or .npy file or an array beside
-    any data, both brought to ``size``, into ``out``, SAMPLES-report when not given.  Raises UserError for what can't be
-    judged.
+    not given.  ``evaluate(samples=..., data=...)`` judges a folder, an archive, a .npz or .npy file, an array, a tensor
+    [N, C, H, W] (uint8 or in [-1, 1]) or a list of images beside any data, both brought to ``size``, into ``out``,
+    SAMPLES-report when not given; ``features`` names a TorchScript file with a pretrained network to judge by
+    (:func:`elegan.evaluation.pretrained.pretrained`).  Fewer samples of a run than usual go beside, into report-nN.* or
+    comparison-nN.*.  Raises UserError for what can't be judged.
     """
     _refuse_mixture(run, samples, data, size, skip_bad)
+    if features is not None and samples is None:
+        raise UserError(
+            "--features was given with a run, which is judged by features of its own; sample it, and give the samples "
+            "with --samples and --data."
+        )
     if samples is not None and data is not None:
-        return judge_samples(samples, data, size=size, out=out, n=n, seed=seed, skip_bad=skip_bad)
+        return judge_samples(samples, data, size=size, out=out, n=n, seed=seed, skip_bad=skip_bad, features=features)
     assert run is not None
     if other is not None:
         return compare(run, other, out=out, n=n, seed=seed)

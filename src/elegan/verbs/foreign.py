@@ -7,19 +7,24 @@ from pathlib import Path
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
+from torch import Tensor
 
 from elegan.data import Data
 from elegan.data.arrays import to_uint8
+from elegan.data.decoding import measured, parallel, quiet
 from elegan.data.found import Found, plural, some
 from elegan.data.opening import find
-from elegan.data.prepare import choose_shape, prepare
+from elegan.data.prepare import prepare
+from elegan.data.sizes import SMALLEST, Shape
 from elegan.errors import UserError
+from elegan.evaluation.health import LARGEST, measurable
+from elegan.verbs.in_memory import as_files, collected, what
 
 MOST = 10_000
 """So many samples are judged where nobody says how many."""
 VECTORS = ("images", "samples", "x")
 """Names that vectors have in a .npz file."""
-Source = str | PathLike[str] | np.ndarray
+Source = str | PathLike[str] | np.ndarray | Tensor | Sequence[object]
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class Foreign:
 def open_samples(
     source: Source, data: Data, *, resize: bool, n: int | None = None, seed: int = 0, skip_bad: bool = False
 ) -> Foreign:
-    """Open samples to be judged beside the data: a folder, an archive, a .npz or .npy file, or an array.
+    """Open samples to be judged beside the data: a folder, an archive, a .npz or .npy file, or what
+    :func:`elegan.verbs.in_memory.collected` takes.
 
     Of more than n (10,000) random ones are taken.  Images of another size than the data's are refused, unless
     ``resize``.  Raises UserError for whatever can't be judged.
@@ -52,45 +58,64 @@ def open_samples(
     rows = _chosen(count, n, seed)
     labels = None if found.labels is None else found.labels[rows]
     images = found.images[rows] if isinstance(found.images, np.ndarray) else [found.images[int(row)] for row in rows]
-    found = replace(found, images=images, labels=labels, parts=None)
+    found = replace(found, images=images, labels=labels, parts=None, notes=[*found.notes, *_chosen_note(rows, count)])
     shape = int(data.items.shape[1]), int(data.items.shape[2])
     if not resize:
         _refuse_other_size(found, shape)
     prepared = prepare(found, shape, skip_bad=skip_bad, keep=False)
-    if found.bad and not skip_bad:
-        raise UserError(
-            f"{len(found.bad):,} of {plural(len(rows), 'sample')} can't be read: {some(found.bad)}; repair or remove "
-            "them, or leave them out with --skip-bad (skip_bad=True in Python)."
-        )
-    items = _as_channels(np.asarray(prepared.items[np.arange(len(prepared.kept))]), int(data.items.shape[3]))
+    _tell_bad(found, len(rows), skip_bad)
+    pixels = np.asarray(prepared.items[np.arange(len(prepared.kept))])
+    items = _as_channels(pixels, int(data.items.shape[3]), found.notes)
     found.labels = None if found.labels is None else found.labels[prepared.kept]
     return Foreign(found.name, found.source, items, _numbered(found, data.classes), count, found.notes)
 
 
 def _find(source: Source) -> Found:
-    if isinstance(source, np.ndarray):
-        images = source[..., None] if source.ndim == 3 else source
-        if images.ndim != 4 or images.shape[3] not in (1, 3, 4):
-            raise UserError(
-                f"The array of samples has the shape {list(source.shape)}; it must be [N, H, W], or [N, H, W, C] with "
-                "1, 3 or 4 channels."
-            )
-        found = Found("samples", "an array", np.zeros((0, 1, 1, 1), np.uint8))
-        found.images = to_uint8(images, "the array of samples", found.notes) if len(images) else found.images
-    else:
+    if isinstance(source, str | PathLike):
         try:
-            found = find(_path(source))
+            found = find(str(fspath(source)))
         except UserError as error:
             raise UserError(f"The samples can't be opened: {error}") from error
+    else:
+        found = _find_in_memory(source)
     if not len(found.images):
-        raise UserError(f"There are no samples in {found.source}; give at least one, and 1,000 for a good judgement.")
+        raise UserError(_none_in(found.source))
     return found
 
 
-def _path(source: object) -> str:
-    if isinstance(source, str | PathLike):
-        return str(fspath(source))
-    raise UserError(f"{source!r} holds no samples; give a folder, an archive, a .npz or .npy file, or an array.")
+def _find_in_memory(source: Source) -> Found:
+    where, notes = what(source), list[str]()
+    held = collected(source, notes)
+    if isinstance(held, list):
+        return Found("samples", where, as_files(held), notes=notes)
+    if not held.size:
+        raise UserError(_none_in(where))
+    images = held[..., None] if held.ndim == 3 else held
+    if images.ndim != 4 or images.shape[3] not in (1, 3, 4):
+        raise UserError(
+            f"The samples in {where} have the shape {list(held.shape)}; it must be [N, H, W], or [N, H, W, C] with 1, "
+            "3 or 4 channels, which a tensor has as [N, C, H, W]."
+        )
+    return Found("samples", where, to_uint8(images, where, notes), notes=notes)
+
+
+def _none_in(where: str) -> str:
+    return f"There are no samples in {where}; give at least one, and 1,000 for a good judgement."
+
+
+def _chosen_note(rows: np.ndarray, count: int) -> list[str]:
+    return [f"Of {count:,} samples {len(rows):,} random ones are judged."] if len(rows) < count else []
+
+
+def _tell_bad(found: Found, count: int, skip_bad: bool) -> None:
+    """Note the samples that can't be read; raises UserError where they aren't to be left out."""
+    if found.bad and not skip_bad:
+        raise UserError(
+            f"{len(found.bad):,} of {plural(count, 'sample')} can't be read: {some(found.bad)}; repair or remove "
+            "them, or leave them out with --skip-bad (skip_bad=True in Python)."
+        )
+    if found.bad:
+        found.notes.append(f"{plural(len(found.bad), 'sample')} can't be read and are left out: {some(found.bad)}.")
 
 
 def _chosen(count: int, n: int | None, seed: int) -> np.ndarray:
@@ -100,25 +125,37 @@ def _chosen(count: int, n: int | None, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng(seed).permutation(count)[: n or MOST])
 
 
-def _refuse_other_size(found: Found, shape: tuple[int, int]) -> None:
+def _refuse_other_size(found: Found, shape: Shape) -> None:
+    """Raise UserError unless all samples have the data's height and width."""
+    own = _sizes(found)
+    if own <= {shape}:  # where no image can be read, decoding says why
+        return
+    theirs, ours = " to ".join(_said(size) for size in sorted({min(own), max(own)})), _said(shape)
+    side = max(SMALLEST, min(max(max(own)), max(shape)))
+    raise UserError(
+        f"The samples are {theirs} pixels and the data {ours}; give --size to bring both to one size "
+        f"(--size {side}, say)."
+    )
+
+
+def _sizes(found: Found) -> set[Shape]:
     if isinstance(found.images, np.ndarray):
         side = found.default_size
-        own = (side, side) if side else (found.images.shape[1], found.images.shape[2])
-    else:
-        own = choose_shape(found.images, None)[0]
-    if own != shape and own != (1, 1):  # where no image can be read, decoding says why
-        theirs, ours = (f"{height}x{width}" for height, width in (own, shape))
-        raise UserError(
-            f"The samples are {theirs} pixels and the data {ours}; give --size to bring both to one size "
-            f"(--size {max(own) if max(own) < max(shape) else max(shape)}, say)."
-        )
+        return {(side, side) if side else (found.images.shape[1], found.images.shape[2])}
+    with quiet():
+        return {size for size in parallel(measured, found.images) if size}
 
 
-def _as_channels(items: np.ndarray, channels: int) -> np.ndarray:
+def _said(shape: Shape) -> str:
+    return f"{shape[0]}x{shape[1]}"
+
+
+def _as_channels(items: np.ndarray, channels: int, notes: list[str]) -> np.ndarray:
     """The same with the data's number of channels; raises UserError where colour or opacity would be lost."""
     have = items.shape[3]
     if have == channels:
         return items
+    notes.append(f"The samples have {plural(have, 'channel')} and became as the data, with {channels}.")
     if have == 1:
         items = np.repeat(items, 3, axis=3)
     elif have == 4:
@@ -144,21 +181,27 @@ def _numbered(found: Found, classes: Sequence[str]) -> np.ndarray | None:
 
 
 def _vectors(source: Source, data: Data, n: int | None, seed: int) -> Foreign:
-    dimension = int(data.items.shape[1])
-    rows = source if isinstance(source, np.ndarray) else _read_vectors(Path(_path(source)).expanduser())
-    where = "an array" if isinstance(source, np.ndarray) else str(_path(source))
+    dimension, notes = int(data.items.shape[1]), list[str]()
+    on_disk = isinstance(source, str | PathLike)
+    where = str(fspath(source)) if isinstance(source, str | PathLike) else what(source)
+    rows = _read_vectors(Path(where).expanduser()) if on_disk else collected(source, notes)
+    if isinstance(rows, list):
+        raise UserError(f"The samples in {where} are pictures; {data.name} needs vectors [N, {dimension}] of numbers.")
+    if not rows.size:
+        raise UserError(_none_in(where))
     if rows.ndim != 2 or rows.shape[1] != dimension or rows.dtype.kind not in "iuf":
         raise UserError(
             f"The samples in {where} are {rows.dtype} {list(rows.shape)}; {data.name} needs vectors [N, {dimension}] "
             "of numbers."
         )
-    if not len(rows):
-        raise UserError(f"There are no samples in {where}; give at least one, and 1,000 for a good judgement.")
-    if not np.isfinite(rows).all():
-        raise UserError(f"The samples in {where} hold NaN or infinite values; leave those out.")
-    chosen = np.asarray(rows[_chosen(len(rows), n, seed)], np.float32)
-    name = "samples" if isinstance(source, np.ndarray) else Path(where).stem
-    return Foreign(name, where, chosen, None, len(rows))
+    if not measurable(rows):
+        raise UserError(
+            f"The samples in {where} hold NaN, infinite values or values beyond {LARGEST:g}; leave those out."
+        )
+    places = _chosen(len(rows), n, seed)
+    name = Path(where).stem if on_disk else "samples"
+    notes += _chosen_note(places, len(rows))
+    return Foreign(name, where, np.asarray(rows[places], np.float32), None, len(rows), notes)
 
 
 def _read_vectors(path: Path) -> np.ndarray:

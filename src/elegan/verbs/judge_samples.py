@@ -4,11 +4,12 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from elegan.data import open_data
+from elegan.data import Data, open_data
 from elegan.errors import UserError
+from elegan.evaluation.features import Embedder
+from elegan.evaluation.pretrained import pretrained
 from elegan.verbs.foreign import Source, open_samples
+from elegan.verbs.in_memory import what
 from elegan.verbs.judging import check_number, decided, measured, written
 from elegan.verbs.referee import kept_features
 
@@ -22,14 +23,17 @@ def judge_samples(
     n: int | None = None,
     seed: int = 0,
     skip_bad: bool = False,
+    features: str | PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Judge samples and write report.json and report.html into ``out``; returns the report.
 
     ``samples`` is a folder or an archive of images, a .npz or .npy file ("images" uint8 [N, H, W, C] and perhaps
-    "labels" [N]; vectors [N, D] for data of points), or such an array.  They take the way that the data take: the same
-    8 bits, the same cut and scaling to ``size``.  Of more than n (10,000) random ones are judged.  Features are learnt
-    on the data's training part and kept in ``out``, which is SAMPLES-report beside the samples when not given.
-    Raises UserError for samples or data that can't be opened or don't fit.
+    "labels" [N]; vectors [N, D] for data of points), such an array, a tensor [N, C, H, W], uint8 or in [-1, 1], or a
+    list of PIL images, arrays or tensors.  They take the way that the data take: the same 8 bits, the same cut and
+    scaling to ``size``.  All are judged, up to 10,000; with fewer, n, random ones are.  Features are learnt on the
+    data's training part and kept in ``out``, which is SAMPLES-report beside the samples when not given; ``features``
+    names the file of a pretrained network to judge by instead.  Raises UserError for samples or data that can't be
+    opened or don't fit.
     """
     check_number("n", n, 1)
     check_number("seed", seed, 0)
@@ -37,11 +41,11 @@ def judge_samples(
     opened = open_data(str(fspath(data)), size=size, skip_bad=skip_bad)
     given = open_samples(samples, opened, resize=size is not None, n=n, seed=seed, skip_bad=skip_bad)
     try:
-        features = kept_features(folder / f"features-{opened.fingerprint[:12]}.safetensors", opened)
+        judged_by = _features(features, folder, opened)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(f"{folder} can't be written: {reason}; give another folder to --out.") from error
-    report = measured(given.items, opened, features, requested=given.labels, seed=seed)
+    report = measured(given.items, opened, judged_by, requested=given.labels, seed=seed)
     judged = {
         "name": given.name, "source": given.source, "samples": given.given, "labels": given.labels is not None,
         "notes": given.notes, "data": opened.describe(),
@@ -50,10 +54,20 @@ def judge_samples(
     return written(folder, decided(report), [], opened, given.items, given.labels)
 
 
+def _features(path: str | PathLike[str] | None, folder: Path, data: Data) -> Embedder:
+    """The pretrained network in a file; without one, features learnt on the data and kept in the folder."""
+    if path is None:
+        return kept_features(folder / f"features-{data.fingerprint[:12]}.safetensors", data)
+    if not data.is_image:
+        raise UserError(f"--features was given, and {data.name} holds vectors, which need none; leave it out.")
+    height, width, channels = (int(side) for side in data.items.shape[1:])
+    return pretrained(Path(fspath(path)).expanduser(), (height, width, channels))
+
+
 def _folder_for(samples: Source, out: str | PathLike[str] | None) -> Path:
     """Where the report goes; raises UserError where it would land among somebody's files."""
+    path = Path(fspath(samples)).expanduser() if isinstance(samples, str | PathLike) else None
     if out is None:
-        path = None if isinstance(samples, np.ndarray) else Path(fspath(samples)).expanduser()
         if path is None or not path.exists():
             raise UserError(_nowhere(samples))
         path = path.resolve()
@@ -63,14 +77,15 @@ def _folder_for(samples: Source, out: str | PathLike[str] | None) -> Path:
         raise UserError(f"{folder} is a file; --out names the folder to write the report into.")
     if (folder / "run.json").exists():
         raise UserError(f"{folder} is a run with a report of its own; give another folder to --out.")
-    if not isinstance(samples, np.ndarray) and folder.resolve() == Path(fspath(samples)).expanduser().resolve():
+    if path is not None and folder.resolve() == path.resolve():
         raise UserError(f"{folder} holds the samples; give another folder to --out.")
     return folder
 
 
 def _nowhere(samples: Source) -> str:
-    if isinstance(samples, np.ndarray):
-        return "An array of samples lies in no folder; give out, the folder to write the report into."
+    if not isinstance(samples, str | PathLike):
+        said = what(samples).capitalize()
+        return f"{said} of samples lies in no folder; give out, the folder to write the report into."
     return (
         f'"{samples}" is no file or folder that exists; give samples as a folder, an archive, or a .npz or .npy file '
         "(and --out for what has no place on the disk)."

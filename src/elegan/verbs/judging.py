@@ -53,7 +53,8 @@ def decided(
     """
     report = report | decide(report, diverged=diverged, looks=looks, ending=ending)
     trend = str(looks[-1].get("trend", "")) if looks else ""
-    findings = advised(report["findings"], settings=settings, usual=usual, trend=trend)
+    returns = report.get("returns", [])
+    findings = advised(report["findings"], settings=settings, usual=usual, trend=trend, returns=returns)
     return {**report, "findings": findings}
 
 
@@ -64,11 +65,19 @@ def written(
     data: Data,
     items: np.ndarray,
     labels: np.ndarray | None,
+    *,
+    name: str = "report",
 ) -> dict[str, Any]:
-    """Write report.json and report.html; returns the report as it is read back."""
-    plain: dict[str, Any] = dict(as_json(report))  # type: ignore[call-overload]
-    write_report(folder, plain, log, pictures_of(plain, data, items, labels), albums_of(plain, data))
+    """Write NAME.json and NAME.html; returns the report as it is read back, with "page", the latter's name."""
+    plain: dict[str, Any] = dict(as_json({**report, "page": f"{name}.html"}))  # type: ignore[call-overload]
+    write_report(folder, plain, log, pictures_of(plain, data, items, labels), albums_of(plain, data), name=name)
     return plain
+
+
+def page_of(name: str, n: int | None, usual: int) -> str:
+    """What the files are called: ``name`` alone is that of the usual number of samples or more, which fewer leave
+    alone."""
+    return name if n is None or n >= usual else f"{name}-n{n}"
 
 
 def real_of(data: Data) -> Real:

@@ -23,20 +23,24 @@ SIDES = (("a", "A"), ("b", "B"), ("real", "real"))
 HOW = (
     "A difference is A’s figure less B’s, with its 95&nbsp;% interval.  Where it says “paired” both were measured on "
     "the same halves of the same real items, which takes their luck out of it.  Only a difference whose interval "
-    "leaves out 0 makes one the better; a star marks it."
+    "leaves out 0 makes one the better; a star marks it.  n is how many samples of each side a figure is of."
 )
 
 
-def write_comparison(folder: Path, comparison: Report, pictures: Mapping[str, Pictures]) -> None:
-    """Write both files into ``folder``.  ``comparison`` is :func:`elegan.evaluation.comparison.compare_reports`' with
-    "a" and "b" (each "path" and "verdict"); ``pictures`` may hold an "a" and a "b" with a "strip" each, and a "real".
+def write_comparison(
+    folder: Path, comparison: Report, pictures: Mapping[str, Pictures], *, name: str = "comparison"
+) -> None:
+    """Write NAME.json and NAME.html into ``folder``.
+
+    ``comparison`` is :func:`elegan.evaluation.comparison.compare_reports`' with "a" and "b" (each "name", "verdict",
+    "sentence" and perhaps "note"); ``pictures`` may hold an "a" and a "b" with a "strip" each, and a "real".
 
     Raises UserError when the folder can't be written.
     """
     a, b = (section_of(comparison, side) for side in ("a", "b"))
     title = f"{a.get('name')} beside {b.get('name')}"
     body = [*_first(comparison, a, b, pictures), *_figures(comparison)]
-    write_pages(folder, "comparison", comparison, title, body)
+    write_pages(folder, name, comparison, title, body)
 
 
 def _first(comparison: Report, a: Report, b: Report, pictures: Mapping[str, Pictures]) -> Iterator[str]:
@@ -51,7 +55,8 @@ def _first(comparison: Report, a: Report, b: Report, pictures: Mapping[str, Pict
     strips = "".join(f'<div class="strip"><span>{label}</span>{inlined(strip, label)}</div>' for label, strip in sides)
     yield f'<div class="strips">{strips}</div>'
     verdicts = "".join(
-        f"<li><b>{letter}</b> <code>{html(side.get('verdict'))}</code> {html(side.get('sentence', ''))}</li>"
+        f"<li><b>{letter}</b> <code>{html(side.get('verdict'))}</code> {html(side.get('sentence', ''))} "
+        f"<b>{html(side.get('note', ''))}</b></li>"
         for letter, side in (("A", a), ("B", b))
     )
     yield f'<ul class="findings">{verdicts}</ul></section>'
@@ -59,8 +64,8 @@ def _first(comparison: Report, a: Report, b: Report, pictures: Mapping[str, Pict
 
 def _figures(comparison: Report) -> Iterator[str]:
     rows = [_row(row, comparison) for row in rows_of(comparison, "rows")]
-    heads = ("measure", "A", "B", "A less B", "real against real", "better")
-    yield from section("Figures side by side", [table(heads, rows, range(1, 5))] if rows else [], HOW)
+    heads = ("measure", "A", "B", "A less B", "real against real", "n", "better")
+    yield from section("Figures side by side", [table(heads, rows, range(1, 6))] if rows else [], HOW)
 
 
 def _row(row: Report, comparison: Report) -> Sequence[str]:
@@ -73,5 +78,11 @@ def _row(row: Report, comparison: Report) -> Sequence[str]:
     return (
         html(name_of(measure, comparison)) + where, estimate(a, measure), estimate(b, measure),
         f"{number(difference.get('value'), measure)} <small>{ends} {paired}</small>",
-        null_of(a, measure), winner,
+        null_of(a, measure), html(counted(row)), winner,
     )  # fmt: skip
+
+
+def counted(row: Report) -> str:
+    """How many samples of each side a row's figures are of."""
+    counts = [str(section_of(row, side).get("n", "–")) for side in ("a", "b", "difference")]
+    return " / ".join(dict.fromkeys(counts))

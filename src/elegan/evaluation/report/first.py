@@ -29,6 +29,10 @@ def first_screen(report: Report, pictures: Pictures) -> Iterator[str]:
     yield "".join(
         f'<p class="lead" lang="{language}">{html(_lead(report, opening, language))}</p>' for language in LANGUAGES
     )
+    early = section_of(report, "unfinished")
+    yield "".join(
+        f'<p class="lead" lang="{name}"><b>{html(early[name])}</b></p>' for name in LANGUAGES if name in early
+    )
     yield f'<div class="gauges">{"".join(_gauges(report, code, findings))}</div>'
     yield f'<div class="strips">{"".join(_strip(label, name, pictures) for name, label in STRIPS)}</div>'
     yield "</section>"

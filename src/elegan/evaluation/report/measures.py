@@ -27,10 +27,12 @@ GROUPS = {
     "Are they sound?": ("not_finite", "out_of_range"),
 }  # fmt: skip
 OTHERS = "Others"
+INCEPTION = 2048
+"""Dimensions of the features of which FID speaks (Heusel et al., 2017, arXiv:1706.08500)."""
 SECTIONS = ("fidelity", "support", "modes", "classes", "memorisation", "health")
 HOW = (
-    "Each figure has its 95&nbsp;% interval in brackets.  “Real against real” is the same measure with held-out data "
-    "in the samples’ place, and in brackets what random parts of real data give: a perfect generator would be there."
+    "Each figure has its 95&nbsp;% interval in brackets.  “Real against real” is the same measure between random parts "
+    "of held-out data, and in brackets what 95&nbsp;% of them give: a perfect generator would be there."
 )
 BASELINE = (
     "  “PCA + Gaussian” are samples of a normal distribution fitted to the training images: a generator should beat it."
@@ -115,7 +117,9 @@ def _line(row: Row, columns: list[str], report: Report) -> tuple[str, ...]:
 
 
 def name_of(measure: str, report: Report) -> str:
-    """Its label; the Fréchet distance is named after its features, for "FID" is one pretrained network's."""
-    if measure == "frechet_distance":
-        return f"FD-{section_of(report, 'features').get('name', '')}"
-    return label(measure)
+    """Its label; the Fréchet distance is named after its features, and "FID" where they are Inception's pool."""
+    if measure != "frechet_distance":
+        return label(measure)
+    features = section_of(report, "features")
+    name = str(features.get("name", ""))
+    return "FID" if name.startswith("inception") and features.get("dimension") == INCEPTION else f"FD-{name}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from elegan.evaluation.report.balance import balance
 from elegan.evaluation.report.belief import beliefs
 from elegan.evaluation.report.charts import Log, look_curves, loss_curves
+from elegan.evaluation.report.classifier import classifier
 from elegan.evaluation.report.equilibrium import equilibrium
 from elegan.evaluation.report.facts import facts
 from elegan.evaluation.report.first import first_screen, subject
@@ -14,7 +15,7 @@ from elegan.evaluation.report.markup import Report, html, rows_of, section, sect
 from elegan.evaluation.report.measures import measures
 from elegan.evaluation.report.page import write_pages
 from elegan.evaluation.report.sheets import Album, Pictures, captioned
-from elegan.evaluation.wording import short
+from elegan.evaluation.wording import short, went_back
 
 BESIDE = {"samples": "Samples, taken at random.", "real": "Real test data, never seen in training."}
 PLACED = {*BESIDE, "strip", "strip_real", "pairs", "ghosts"}
@@ -28,8 +29,8 @@ HOW_LOSSES = (
     "players move, and a falling loss may mean no more than that the other side became worse."
 )
 HOW_ALARMS = (
-    "What the ticks’ numbers alone showed, without features and samples.  One early sign is turmoil; signs that "
-    "stay are a training in trouble."
+    "Where training went back to its best moment, if it did, and what the ticks’ numbers alone showed, without "
+    "features and samples.  One early sign is turmoil; signs that stay are a training in trouble."
 )
 ALARMS = {
     "NOT_FINITE": "not a finite number", "GRADIENT": "gradient far above its running median",
@@ -53,18 +54,21 @@ def write_report(
     log: Log,
     pictures: Pictures,
     albums: Mapping[str, Album] | None = None,
+    *,
+    name: str = "report",
 ) -> None:
-    """Write report.json and report.html into ``folder``, each whole or not at all.
+    """Write NAME.json and NAME.html into ``folder``, each whole or not at all.
 
     ``report`` is the judge's with the verdict's keys; where it has "run", the facts of run.json, or "judged",
-    those of somebody's samples, they are shown too.  ``log`` holds a dict a tick: "images", "terms" and perhaps
-    "look".  Of ``pictures`` "samples" and "real" stand side by side and "strip" and "strip_real" on the first
+    those of somebody's samples, they are shown too; so are "alarms", "returns" (the times that training went back) and
+    "unfinished", a note on a run that is judged before its end.  ``log`` holds a dict a tick: "images", "terms" and
+    perhaps "look".  Of ``pictures`` "samples" and "real" stand side by side and "strip" and "strip_real" on the first
     screen; ``albums`` may hold real examples of what is "missing", "scarce" or "overdone".
     Raises UserError when the folder can't be written.
     """
     title = " · ".join(part for part in (str(report.get("verdict", "Report")), subject(report)) if part)
     rest = list(_sections(report, log, pictures, albums or {}))
-    write_pages(folder, "report", report, title, [*first_screen(report, pictures), _contents(rest), *rest])
+    write_pages(folder, name, report, title, [*first_screen(report, pictures), _contents(rest), *rest])
 
 
 def _contents(body: Sequence[str]) -> str:
@@ -76,6 +80,7 @@ def _contents(body: Sequence[str]) -> str:
 
 def _sections(report: Report, log: Log, pictures: Pictures, albums: Mapping[str, Album]) -> Iterator[str]:
     yield from section("Samples beside real data", _beside(pictures))
+    yield from classifier(report)
     yield from measures(report)
     yield from balance(report, albums)
     yield from section(
@@ -88,7 +93,7 @@ def _sections(report: Report, log: Log, pictures: Pictures, albums: Mapping[str,
     yield from beliefs(log)
     yield from equilibrium(report)
     yield from section("Losses", [_drawn(loss_curves(log))], HOW_LOSSES)
-    yield from section("Signs of trouble", _alarms(report), HOW_ALARMS)
+    yield from section("Signs of trouble", [*_returns(report), *_alarms(report)], HOW_ALARMS)
     yield from facts(report)
 
 
@@ -110,6 +115,12 @@ def _pairs(report: Report, pictures: Pictures) -> Iterator[str]:
         listed = ", ".join(f"{html(pair.get('sample'))} → {html(pair.get('train'))}" for pair in pairs)
         yield from _one("pairs", "Above the samples, below the nearest training images.", pictures)
         yield f'<p class="faint">Sample → training item, by number: {listed}.</p>'
+
+
+def _returns(report: Report) -> Iterator[str]:
+    lines = "".join(f"<li>{html(sentence)}</li>" for sentence in went_back(rows_of(report, "returns")))
+    if lines:
+        yield f'<ul class="findings">{lines}</ul>'
 
 
 def _alarms(report: Report) -> Iterator[str]:
