@@ -4,6 +4,12 @@ import pytest
 import torch
 
 from elegan.augment import NUMBERS, POLICIES, Augmentation, augment
+from elegan.augment.augmentation import MOST, RAMP
+from elegan.game import HELD_EVERY, Batch, Config, Move, Random, Spec
+from elegan.models import find
+from elegan.training.checkpoint import load_checkpoint, save_checkpoint
+from elegan.training.engine import Engine
+from elegan.training.loop import Training
 
 
 def images(n=4, c=1, h=16, w=16):
@@ -73,11 +79,16 @@ def test_the_share_is_the_share_of_images_that_change():
     assert 0.2 < changed < 0.4
 
 
+def policies(items, shape=(1, 8, 8), **settings):
+    return Augmentation.of(Config(**settings), Spec({"real": shape}, items=items)).policies
+
+
 def test_small_data_are_augmented_by_default_and_large_are_not():
-    assert Augmentation.for_data(None, 0.5, 1_200).policies == ("affine",)
-    assert Augmentation.for_data(None, 0.5, 60_000).policies == ()
-    assert Augmentation.for_data((), 0.5, 1_200).policies == ()
-    assert Augmentation.for_data(("cutout",), 0.5, 60_000).policies == ("cutout",)
+    assert policies(1_200) == ("affine",)
+    assert policies(60_000) == ()
+    assert policies(1_200, augment=()) == ()
+    assert policies(60_000, augment=("cutout",)) == ("cutout",)
+    assert policies(1_200, shape=(2,)) == ()
 
 
 def test_pairs_share_their_transformation():
@@ -86,3 +97,76 @@ def test_pairs_share_their_transformation():
     look = Augmentation(("affine", "colour"), 0.9)
     y = look(torch.cat([x, x]), lambda n, k: torch.rand(n, k, generator=random), copies=2)
     assert torch.equal(y[:4], y[4:])
+
+
+def adaptive():
+    return Augmentation(("affine",), 0.5, adaptive=True)
+
+
+def test_an_adaptive_share_begins_at_0_follows_the_sign_and_stays_within_its_limits():
+    look, x = adaptive(), images()
+    assert torch.equal(look(x, lambda n, k: torch.rand(n, k)), x)
+    look.adapt(torch.tensor(0.2), RAMP // 10)
+    assert look.share.item() == pytest.approx(0.1)
+    look.adapt(torch.tensor(-3.0), RAMP // 5)
+    assert look.share.item() == 0
+    look.adapt(torch.tensor(1.0), 5 * RAMP)
+    assert look.share.item() == pytest.approx(MOST)
+
+
+class Scores(find("r3gan")):
+    """A discriminator with a known answer: the mean of an image, and what is added to it."""
+
+    added = 0.0
+
+    def scores(self, batch):
+        return batch["real"].mean((1, 2, 3)) + self.added
+
+    def sample(self, n, condition, random):
+        return torch.full((n, 1, 8, 8), -1.0)
+
+
+def test_overfitting_is_the_gap_to_held_out_items_less_the_share_of_that_to_generated_ones():
+    config = find("r3gan").Config(width=16, narrow=16, features=16, augment_gap=0.25, batch=4)
+    game = Scores(config, Spec({"real": (1, 8, 8)}, items=100))
+    batch = Batch({"real": torch.full((4, 1, 8, 8), 1.0), "held_real": torch.full((4, 1, 8, 8), 0.2)}, Random((0,)))
+    for game.added in (0.0, 7.0):  # a constant changes nothing
+        assert game.overfitting(batch).item() == pytest.approx((1 - 0.2) - 0.25 * (1 - -1), abs=1e-5)
+    game.after_move(Move("discriminator_terms", ("discriminator",)), batch)
+    assert game.augmentation.share.item() == pytest.approx(HELD_EVERY * 4 / RAMP)
+    game.after_move(Move("generator_terms", ("generator",)), batch)
+    assert game.augmentation.share.item() == pytest.approx(HELD_EVERY * 4 / RAMP)
+
+
+class Stream:
+    def __init__(self, first):
+        self.position, self.first = 0, first
+
+    def draw(self, n):
+        generator = torch.Generator().manual_seed(self.first + self.position)
+        self.position += n
+        return {"real": torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1}
+
+
+@pytest.mark.parametrize("name", ["r3gan", "gan", "stylegan", "progan"])
+def test_a_run_that_adapts_resumes_exactly(name, tmp_path):
+    small = {"gan": {"width": 32, "depth": 2}, "r3gan": {"width": 16, "narrow": 16, "features": 16}}.get(name, {})
+
+    def training():
+        torch.manual_seed(0)
+        kind = find(name)
+        game = kind(kind.Config(batch=8, augment_gap=0.3, **small), Spec({"real": (1, 8, 8)}, items=100))
+        engine = Engine(torch.device("cpu"), bf16=False, channels_last=True)
+        return Training(game, Stream(0), total=8 * 2 * (HELD_EVERY + 1), engine=engine, held=Stream(10**6))
+
+    whole, half = training(), training()
+    list(whole.play(every=10**9))
+    for _ in range(HELD_EVERY):
+        half.play_step()
+    save_checkpoint(tmp_path, *half.state())
+    resumed = training()
+    resumed.restore(*load_checkpoint(tmp_path))
+    list(resumed.play(every=10**9))
+    ours, theirs = resumed.state()[0], whole.state()[0]
+    assert all(torch.equal(ours[key], value) for key, value in theirs.items())
+    assert any(key.endswith("augmentation.share") for key in theirs)

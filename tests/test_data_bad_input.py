@@ -131,7 +131,7 @@ def table(path, lines):
 LINES = "".join(f"{index:02d}.png,{index % 2}\n" for index in range(24))
 
 BAD = {
-    "nothing": (lambda p: "", ["neither built-in data", "digits, ring, grid"]),
+    "nothing": (lambda p: "", ["neither built-in data", "digits, digits-styles, avatars, ring, grid"]),
     "missing path": (lambda p: p / "nowhere", ["nowhere", "nor a file or folder that exists"]),
     "empty folder": (lambda p: p, ["is empty", "png, jpg"]),
     "folder of hidden files": (lambda p: text(p, ".a.png", "x"), ["is empty"]),
@@ -159,10 +159,7 @@ BAD = {
         ["no.png (named in labels.csv"],
     ),
     "empty table": (lambda p: table(p, ""), ["names no files", "file,label"]),
-    "table with an empty label": (
-        lambda p: table(p, f"file,label\n{LINES}00.png,\n"),
-        ["Line 26", "no label"],
-    ),
+    "table without a label": (lambda p: table(p, "file,label\n00.png,\n01.png,\n"), ["no label to any file", "leave"]),
     "table with two labels": (lambda p: table(p, f"file,label\n{LINES}00.png,9\n"), ["00.png two labels"]),
     "table that is no text": (lambda p: content(folder(p), "labels.csv", b"\xff\xfe\0").parent, ["UTF-8"]),
     "zip that is none": (lambda p: content(p, "a.zip", b"PK nothing"), ["a.zip", "damaged, cut short"]),

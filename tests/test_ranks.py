@@ -32,6 +32,10 @@ SMALL = {
     "dcgan": {"width": 8},
     "cgan": {"width": 16, "narrow": 16, "features": 16},
     "r3gan": {"width": 16, "narrow": 16, "features": 16},
+    "sgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "noise": 0.0, "dropout": 0.0},
+    "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16, "path_every": 2},
+    "pix2pix": {"width": 8, "discriminator_width": 8},
+    "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8, "pool": 20},
 }
 GAMES = {
     **{name: (name, SMALL.get(name, {})) for name in MODELS},
@@ -49,11 +53,12 @@ class Items:
         generator = torch.Generator().manual_seed(5)
         self.real = torch.rand(31, *SHAPE, generator=generator, dtype=torch.float64) * 2 - 1
         self.label = torch.randint(CLASSES, (31,), generator=generator)
+        self.source = -self.real.flip(0)
 
     def draw(self, n):
         rows = (self.position + self.ranks.rank * n + torch.arange(n)) % len(self.real)
         self.position += n * self.ranks.size
-        return {"real": self.real[rows], "label": self.label[rows]}
+        return {"real": self.real[rows], "label": self.label[rows], "source": self.source[rows]}
 
 
 @contextmanager
@@ -69,7 +74,8 @@ def training_of(name):
     model, settings = GAMES[name]
     kind = find(model)
     torch.manual_seed(3)
-    spec = Spec({"real": SHAPE, "label": ()}, tuple(f"class {i}" for i in range(CLASSES)), 100)
+    shapes = {"real": SHAPE, "label": (), "source": SHAPE}
+    spec = Spec(shapes, tuple(f"class {i}" for i in range(CLASSES)), 100, paired=True)
     game = kind(kind.Config(**{**settings, "batch": ROWS, "warm_up": 0}), spec).double()
     engine = Engine(torch.device("cpu"), bf16=False, channels_last=False)
     return Training(game, Items(here()), total=STEPS * ROWS, seed=7, engine=engine)

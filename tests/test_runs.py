@@ -240,7 +240,7 @@ def test_samples_compute_as_plain_tensors(finished):
     [
         (["--label", "seven"], 'no class "seven"'),
         (["--n", "0"], "n is 0"),
-        (["--truncation", "0.7"], "truncation"),
+        (["--truncation", "-1"], "truncation"),
         (["--out", "samples.tiff"], ".tiff"),
     ],
 )

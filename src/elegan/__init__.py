@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from elegan.data import open_data
     from elegan.errors import UserError
     from elegan.training.loop import Training
+    from elegan.verbs.apply import apply
+    from elegan.verbs.classify import classify
+    from elegan.verbs.edit import edit
     from elegan.verbs.evaluate import evaluate
+    from elegan.verbs.export import export
     from elegan.verbs.run import Run
     from elegan.verbs.run import load_run as load
     from elegan.verbs.sample import sample
@@ -26,7 +30,11 @@ _DOORS = {
     "Run": ("elegan.verbs.run", "Run"),
     "Training": ("elegan.training.loop", "Training"),
     "UserError": ("elegan.errors", "UserError"),
+    "apply": ("elegan.verbs.apply", "apply"),
+    "edit": ("elegan.verbs.edit", "edit"),
+    "classify": ("elegan.verbs.classify", "classify"),
     "evaluate": ("elegan.verbs.evaluate", "evaluate"),
+    "export": ("elegan.verbs.export", "export"),
     "load": ("elegan.verbs.run", "load_run"),
     "open_data": ("elegan.data", "open_data"),
     "sample": ("elegan.verbs.sample", "sample"),
@@ -39,7 +47,11 @@ __all__ = [
     "Training",
     "UserError",
     "__version__",
+    "apply",
+    "classify",
+    "edit",
     "evaluate",
+    "export",
     "load",
     "open_data",
     "sample",

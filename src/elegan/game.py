@@ -28,6 +28,8 @@ class Spec:
 
     ``real`` is the thing to generate: (channels, height, width) for images, whose values lie in [-1, 1],
     or (dimensions,) for vectors, whose coordinates have a root mean square of about 1.
+    ``label`` () is the class of an item; where only some items have one, "labelled" has the shape of ``real`` and is a
+    draw of these, as many as of ``real``, and ``label`` is theirs.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -36,6 +38,8 @@ class Spec:
     """How many items there are to train on; 0 when unknown or endless."""
     variance: float = 0.0
     """The mean squared distance of an item from the mean item, over all values together; 0 when unknown."""
+    paired: bool = False
+    """Whether a batch's "source", an image to translate, belongs to the "real" beside it."""
 
     @property
     def real(self) -> tuple[int, ...]:
@@ -193,6 +197,9 @@ class Config:
     """Differentiable augmentation; when not given: affine below 10,000 training images, none above."""
     augment_share: float = 0.5
     """The share of images that each augmentation is applied to."""
+    augment_gap: float = 0.0
+    """Adapt that share instead: raise it while held-out images score lower than training images by more than this
+    share of what generated ones do; 0: don't."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -206,12 +213,14 @@ class Config:
         for name in ("beta1", "beta2"):
             if not getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1.")
-        for name in ("augment_share", "hold", "fall_until"):
+        for name in ("augment_share", "augment_gap", "hold", "fall_until"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
 
 
-MAY_BE_0 = {"ema", "warm_up", "group", "maxout"}
+HELD_EVERY = 8
+"""Steps between two looks at held-out items, by games that want any."""
+MAY_BE_0 = {"halvings", "ema", "warm_up", "group", "maxout", "minibatch"}
 """Whole numbers of a Config for which 0 means none; all others count something that must be there."""
 
 
@@ -230,10 +239,19 @@ class Game(nn.Module):
     """Whether the networks may compute in bf16 and channels_last: those of images; what places points must be exact."""
     conditional: bool = False
     """Whether ``sample`` takes a label."""
+    classifies: ClassVar[bool] = False
+    """Whether it learns to classify, ``class_logits``, from as few labels as there are ("labelled" in a batch)."""
+    translations: ClassVar[tuple[str, ...]] = ()
+    """The sides that ``translate`` makes images of: "B" out of A's, "A" out of B's; none for what draws from noise."""
 
     def __init__(self, config: Any, spec: Spec) -> None:
         super().__init__()
         self.config, self.spec = self.settled(config, spec), spec
+
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """The names of the tensors that ``sample`` needs in its condition: "label", or "source" for a translator."""
+        return ("source",) if self.translations else ("label",) if self.conditional else ()
 
     @classmethod
     def default_preset(cls, spec: Spec) -> str | None:
@@ -257,6 +275,18 @@ class Game(nn.Module):
             Move("generator_terms", ("generator",), data="same"),
         )
 
+    def phases(self) -> Sequence[float]:
+        """The shares of the schedules at which the cost of a step changes, in order from 0."""
+        return (0.0,)
+
+    def stage(self, progress: Progress) -> str:
+        """What is in play at this moment, in a word or two for people: "8x8"; nothing where it is always the same.
+
+        Here the share of augmented images, where it adapts.
+        """
+        shares = [float(part.get_buffer("share")) for part in self.modules() if getattr(part, "adaptive", False)]
+        return f"{max(shares):.0%} augmented" if shares else ""
+
     def discriminator_terms(self, batch: Batch) -> Terms:
         raise NotImplementedError
 
@@ -264,7 +294,39 @@ class Game(nn.Module):
         raise NotImplementedError
 
     def after_move(self, move: Move, batch: Batch) -> None:
-        """Change the state that terms may not; called without gradients after each update."""
+        """Change the state that terms may not; called without gradients after each update.
+
+        Here the share of augmented images, where it adapts; who overrides it calls this too.
+        """
+        if "held_real" in batch and any(name.startswith("discriminator") for name in move.trains):
+            excess = self.overfitting(batch)
+            for part in self.modules():
+                if callable(adapt := getattr(part, "adapt", None)):
+                    adapt(excess, HELD_EVERY * self.config.batch)
+
+    @property
+    def wants_held(self) -> bool:
+        """Whether every HELD_EVERY steps a batch is to hold held-out items too: "held_real" beside "real" …"""
+        return self.spec.is_image and getattr(self.config, "augment_gap", 0.0) > 0
+
+    def overfitting(self, batch: Batch) -> Tensor:
+        """E D(train) − E D(held out) less ``augment_gap`` times E D(train) − E D(generated): above 0, a scalar, where
+        the discriminator knows its training images too well.
+
+        Karras et al., 2020, arXiv:2006.06676, eq. 1 (r_v), multiplied out; a constant added to D changes nothing.
+        """
+        was = self.training
+        self.eval()
+        held = {name.removeprefix("held_"): tensor for name, tensor in batch.items() if name.startswith("held_")}
+        n, asked = len(batch["real"]), {name: batch[name] for name in self.asks}
+        fakes = self.sample(n, asked, batch.random)
+        kinds = (batch, held, {**batch, "real": fakes})
+        train, held_out, generated = (
+            batch.ranks.mean(self.scores(Batch(kind, batch.random, batch.progress, batch.ranks)).float())
+            for kind in kinds
+        )
+        self.train(was)
+        return (train - held_out) - self.config.augment_gap * (train - generated)
 
     def steadied(self) -> Any:
         """The config with which to go on after a collapse: half the learning rate, twice the gradient penalty."""
@@ -285,8 +347,41 @@ class Game(nn.Module):
         """Half-life of the averaged weights at this moment, in images shown."""
         return min(self.config.ema, self.config.ema_ramp * progress.images)
 
+    def latents(self, n: int, random: Random) -> Tensor:
+        """What ``sample`` draws: z [n, d], standard normal."""
+        return random.normal(n, self.config.latent)
+
+    def styles(self, z: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        """What the generator is steered by, [n, layers, d], the coarsest layer first; by default z, as one layer."""
+        return z[:, None]
+
+    def mean_style(self, n: int, condition: Mapping[str, Tensor]) -> Tensor:
+        """The mean style under this condition, [n, layers, d], towards which truncation goes; by default z's, 0."""
+        return torch.zeros_like(self.styles(self.latents(n, Random((0,))), condition))
+
+    def style_weights(self) -> Sequence[Tensor]:
+        """One matrix [outputs, d] a layer, the first that its style meets; empty where none meets it linearly."""
+        return ()
+
+    def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        """The items [n, *spec.real] of styles [n, layers, d]; can be differentiated."""
+        raise NotImplementedError
+
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
         """Generate ``[n, *spec.real]``; ``condition`` holds what is asked for, "label" int64 [n] say."""
+        return self.render(self.styles(self.latents(n, random), condition), condition)
+
+    def translate(self, images: Tensor, to: str) -> Tensor:
+        """Images [n, C, H, W] of the other side, of any size, as images of side ``to``, one of ``translations``."""
+        raise NotImplementedError
+
+    @classmethod
+    def labels_alone(cls, config: Any) -> Any:
+        """Of a game that classifies: the config under which labels are all that it learns from, to compare with."""
+        raise NotImplementedError
+
+    def class_logits(self, items: Tensor) -> Tensor:
+        """Logits [n, classes] of items [n, *spec.real], beside which the logit of a generated item is 0."""
         raise NotImplementedError
 
     def scores(self, batch: Batch) -> Tensor:

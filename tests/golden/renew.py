@@ -31,6 +31,10 @@ SMALL = {
     "dcgan": {"width": 8, "latent": 16, "gamma": 1.0},
     "cgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "gamma": 1.0},
     "r3gan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "gamma": 1.0},
+    "sgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "ramp": 0.1},
+    "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16, "gamma": 1.0},
+    "pix2pix": {"width": 8, "discriminator_width": 8},
+    "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8},
 }
 """Settings of each model; one that isn't named here has its defaults, at the size of 8x8."""
 
@@ -41,7 +45,8 @@ def path_of(model: str) -> Path:
 
 def curve(model: str, settings: dict, engine: Engine | None = None) -> tuple[dict, list[dict[str, float]]]:
     """The whole configuration, and the mean terms of every tick, in float32 on one thread of the processor."""
-    kind, data = find(model), open_data("digits", size=8)
+    kind = find(model)
+    data = open_data("digits", size=8, pair="edges" if kind.translations else None)
     torch.manual_seed(0)
     game = kind(make_config(model, kind, None, settings), data.spec)
     engine = engine or choose("float32", device="cpu", threads=1, gains=game.low_precision)

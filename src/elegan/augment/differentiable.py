@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
@@ -76,7 +75,7 @@ NUMBERS = sum(1 + count for _, count in POLICIES.values())
 """Uniform random numbers that ``augment`` wants for an image."""
 
 
-def augment(images: Images, numbers: Numbers, policies: Sequence[str], share: float = 1.0) -> Images:
+def augment(images: Images, numbers: Numbers, policies: Sequence[str], share: float | Tensor = 1.0) -> Images:
     """Apply each named policy to its own random ``share`` of the images.
 
     ``images`` lie in [-1, 1]; ``numbers`` are uniform in [0, 1), [n, NUMBERS].  The same numbers give the
@@ -84,32 +83,8 @@ def augment(images: Images, numbers: Numbers, policies: Sequence[str], share: fl
     """
     start = 0
     for name, (transform, count) in POLICIES.items():
-        if name in policies and share > 0:
+        if name in policies:
             applied = (numbers[:, start] < share).view(-1, 1, 1, 1)
             images = torch.where(applied, transform(images, 2 * numbers[:, start + 1 : start + 1 + count] - 1), images)
         start += 1 + count
     return images
-
-
-FEW_IMAGES = 10_000
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """The policies that a discriminator sees its images through, and the share each is applied to."""
-
-    policies: tuple[str, ...]
-    share: float
-
-    @classmethod
-    def for_data(cls, policies: Sequence[str] | None, share: float, items: int) -> "Augmentation":
-        """What was asked for; else what small data needs: "affine" below 10,000 training images."""
-        default = ("affine",) if 0 < items < FEW_IMAGES else ()
-        return cls(default if policies is None else tuple(policies), share)
-
-    def __call__(self, images: Tensor, uniform: Callable[[int, int], Tensor], copies: int = 1) -> Tensor:
-        """``uniform(n, k)`` draws random numbers; ``copies`` stacked batches of images share theirs row by row."""
-        if not self.policies:
-            return images
-        numbers = uniform(len(images) // copies, NUMBERS).repeat(copies, 1)
-        return augment(images, numbers, self.policies, self.share)

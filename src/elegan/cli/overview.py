@@ -28,6 +28,10 @@ COMMANDS = {
     for command in (
         Command("train", "elegan.cli.train:train", "train a model on data, and judge it"),
         Command("sample", "elegan.cli.commands:sample", "draw labelled samples from a trained run"),
+        Command("classify", "elegan.cli.classify:classify", "what a run's classifier takes images for"),
+        Command("edit", "elegan.cli.edit:edit", "mix, add up, steer, walk: the latent space of a run"),
+        Command("apply", "elegan.cli.apply:apply", "translate images with a trained run: pix2pix, cyclegan"),
+        Command("export", "elegan.cli.export:export", "write a run's generator as an ONNX file"),
         Command("evaluate", "elegan.cli.commands:evaluate", "judge a run, two runs, or any samples, beside real data"),
         Command("models", "elegan.cli.commands:models", "list the models and their papers"),
         Command("data check", "elegan.cli.commands:data_check", "look for trouble in data before training"),

@@ -41,6 +41,10 @@ class TrainOptions:
     """Published settings of this model."""
     skip_bad: Flag = False
     """Leave out the files that can't be read."""
+    pair: Annotated[str | None, optional("HOW")] = None
+    """Make pairs for a translator: "edges" of each image, or "left-to-right" (or "right-to-left") halves of it."""
+    labelled: Annotated[int | None, optional("N")] = None
+    """Keep so many labels, equally many a class, and hide those of the other training images; for sgan."""
     referee: Flag = True
     """Train until the budget is spent, 4 minutes where there is none, unseen by the referee."""
     dry_run: Flag = False
@@ -76,6 +80,7 @@ def train(words: Sequence[str]) -> int:
         run = conduct(
             options.model, data=options.data, out=options.out, size=options.size, minutes=options.minutes,
             images=images, seed=options.seed, preset=options.preset, skip_bad=options.skip_bad,
+            labelled=options.labelled, pair=options.pair,
             referee=options.referee, dry_run=options.dry_run, **_settings(options, words),
         )  # fmt: skip
     except (Interrupted, ProcessLost) as stop:

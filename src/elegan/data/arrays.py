@@ -84,12 +84,14 @@ def _join(path: Path, groups: list[Group]) -> Found:
 
 def _check_shape(path: Path, images: np.ndarray) -> None:
     shape = images.shape
+    if 0 in shape:
+        raise UserError(f"There are no images in {path}: its array has the shape {shape}.")
     if images.ndim == 4 and shape[3] not in (1, 3, 4) and shape[1] in (1, 3, 4):
         raise UserError(
             f"The images in {path} have the shape {shape} with channels first; store them as [N, H, W, C] "
             "(numpy.transpose(images, (0, 2, 3, 1)))."
         )
-    if images.ndim not in (3, 4) or (images.ndim == 4 and shape[3] not in (1, 3, 4)) or 0 in shape:
+    if images.ndim not in (3, 4) or (images.ndim == 4 and shape[3] not in (1, 3, 4)):
         raise UserError(
             f"The images in {path} have the shape {shape}; it must be [N, H, W], or [N, H, W, C] with 1, 3 "
             "or 4 channels."
@@ -119,7 +121,7 @@ def to_uint8(images: np.ndarray, where: str, notes: list[str]) -> np.ndarray:
         raise UserError(f"The images in {where} are of type {images.dtype}; they must be uint8 or float.")
     lowest, highest = images.min(), images.max()
     if not np.isfinite([lowest, highest]).all():
-        raise UserError(f"The images in {where} hold NaN or infinite values; clean them before training.")
+        raise UserError(f"The images in {where} hold NaN or infinite values; leave those out.")
     if images.dtype == np.uint16 and highest > 255:
         notes.append("The 16-bit values 0 to 65,535 were scaled to 0 to 255.")
         return np.rint(images / np.float32(257)).astype(np.uint8)

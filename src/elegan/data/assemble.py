@@ -8,6 +8,7 @@ from elegan.data.dataset import MOST_IN_PART, PARTS, Data, Split
 from elegan.data.fingerprint import READ, fingerprint_of_files
 from elegan.data.found import Found, plural, printable, some
 from elegan.data.items import LazyItems
+from elegan.data.labelled import UNLABELLED
 from elegan.data.prepare import Prepared
 from elegan.data.split import make_split, scarce
 from elegan.errors import UserError
@@ -25,8 +26,8 @@ def assemble(found: Found, prepared: Prepared, seed: int) -> Data:
         )
     notes = list(found.notes)
     labels, classes = _number(found, kept, notes)
-    numbers = np.zeros(len(items), np.int64) if labels is None else labels
-    few = scarce(numbers, classes) if labels is not None else []
+    numbers = np.zeros(len(items), np.int64) if labels is None else labels - min(0, int(labels.min()))
+    few = [] if labels is None else scarce(labels[labels != UNLABELLED], classes)
     if few:
         notes.append(f"Not in every part of the split, for they have fewer than 3 images: {some(few)}.")
     if isinstance(items, np.ndarray) and copies is None:
@@ -43,7 +44,19 @@ def assemble(found: Found, prepared: Prepared, seed: int) -> Data:
     return Data(
         found.name, items, labels, classes, split, found.licence, found.source, tuple(notes),
         fingerprint=known_by, tier=prepared.tier,
+        attributes=None if found.attributes is None else found.attributes.rows(kept),
     )  # fmt: skip
+
+
+def refuse_bad(found: Found) -> None:
+    """Raise UserError where some images can't be used."""
+    if not found.bad:
+        return
+    count = len(found.images) + sum(bad.reason.startswith("named in") for bad in found.bad)
+    raise UserError(
+        f"{len(found.bad):,} of {plural(count, 'image')} can't be used: {some(found.bad)}; repair or remove "
+        "them, or leave them out with --skip-bad (skip_bad=True in Python)."
+    )
 
 
 def _groups(split: Split, numbers: np.ndarray) -> np.ndarray:
@@ -70,9 +83,12 @@ def _number(found: Found, kept: np.ndarray, notes: list[str]) -> tuple[np.ndarra
         return values.astype(np.int64), found.classes
     different, which = np.unique(values, return_inverse=True)
     names = [str(int(v)) if values.dtype.kind in "fiub" else str(v) for v in different]
-    order = sorted(names, key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
+    order = sorted(filter(None, names), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
     if len(order) == 1:
         notes.append(f"All images have the same label, {printable(order[0])}, so they count as unlabelled.")
         return None, ()
-    number = {name: index for index, name in enumerate(order)}
-    return np.array([number[name] for name in names], np.int64)[which], tuple(order)
+    number = {"": UNLABELLED} | {name: index for index, name in enumerate(order)}
+    labels = np.array([number[name] for name in names], np.int64)[which]
+    if empty := int((labels == UNLABELLED).sum()):
+        notes.append(f"Of {len(labels):,} images, {empty:,} have no label.")
+    return labels, tuple(order)

@@ -7,7 +7,7 @@ from elegan.data.found import Found
 from elegan.data.split import make_split
 
 POINTS = 50_000
-NAMES = ("digits", "ring", "grid")
+NAMES = ("digits", "digits-styles", "avatars", "ring", "grid")
 MADE = "made from the seed; free of rights"
 
 

@@ -10,14 +10,19 @@ import torch
 from torch import Tensor
 
 from elegan.data.ahead import Ahead
+from elegan.data.attributes import Attributes
 from elegan.data.endless import Endless
 from elegan.data.fingerprint import fingerprint
 from elegan.data.found import plural, some
-from elegan.data.items import Items, LazyItems, rows_of
+from elegan.data.items import Items, rows_of
+from elegan.data.labelled import UNLABELLED, LabelledBeside
 from elegan.data.pixels import to_pixels, to_tensor
+from elegan.data.sources import Sources
+from elegan.data.sources import Stream as WithSources
 from elegan.data.stream import ItemStream
 from elegan.game import Ranks, Spec
 
+Stream = ItemStream | LabelledBeside | Ahead | WithSources
 Part = Literal["train", "validation", "test"]
 PARTS: tuple[str, ...] = get_args(Part)
 MOST_IN_PART, MOST_BYTES_IN_PART = 20_000, 2**31
@@ -51,7 +56,7 @@ class Data:
     name: str
     items: Items
     labels: np.ndarray | None
-    """int64 [N], or None."""
+    """int64 [N], -1 for an item that has none; or None."""
     classes: tuple[str, ...]
     split: Split
     licence: str
@@ -68,6 +73,10 @@ class Data:
     """Where the images are: "memory", "disk" (decoded, in one file), "files" (decoded when drawn), or "stream"."""
     endless: Endless | None = None
     """Where the training images come from when the items are but the first of them."""
+    attributes: Attributes | None = None
+    """Named parts of every item, where they are known."""
+    sources: Sources | None = None
+    """The images that a translator starts from."""
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -81,9 +90,21 @@ class Data:
     def is_image(self) -> bool:
         return len(self.items.shape) == 4
 
+    @cached_property
+    def known(self) -> np.ndarray:
+        """The training items that have a label, int64 indices."""
+        train = self.split.train
+        return train[:0] if self.labels is None else train[self.labels[train] != UNLABELLED]
+
+    @property
+    def partly_labelled(self) -> bool:
+        """Whether only some of the training items have a label."""
+        return 0 < len(self.known) < len(self.split.train)
+
     @property
     def spec(self) -> Spec:
-        """The shapes of a batch's named tensors for one item: "real", and "label" where there are labels."""
+        """The shapes of a batch's named tensors for one item: "real", "label" where there are labels, and "labelled"
+        where only some have one."""
         if self.is_image:
             height, width, channels = self.items.shape[1:]
             shapes: dict[str, tuple[int, ...]] = {"real": (channels, height, width)}
@@ -91,7 +112,13 @@ class Data:
             shapes = {"real": tuple(self.items.shape[1:])}
         if self.labels is not None:
             shapes["label"] = ()
-        return Spec(shapes, self.classes, 0 if self.endless else len(self.split.train), self.variance)
+        if self.partly_labelled:
+            shapes["labelled"] = shapes["real"]
+        if self.sources is not None:
+            height, width, channels = self.sources.shape
+            shapes["source"] = (channels, height, width)
+        items, paired = 0 if self.endless else len(self.split.train), self.sources is not None and self.sources.paired
+        return Spec(shapes, self.classes, items, self.variance, paired)
 
     @cached_property
     def variance(self) -> float:
@@ -113,13 +140,15 @@ class Data:
             "scale": self.scale,
             **{part: len(self.indices(part)) for part in PARTS},
             "tier": self.tier,
+            **({} if self.attributes is None else {"attributes": self.attributes.describe()}),
+            **({} if self.sources is None else {"sources": self.sources.how}),
             "notes": [*self.notes, *self.remarks()],
         }
 
     def remarks(self) -> list[str]:
         """What was found only while the images were drawn, a sentence each."""
-        where = self.items if isinstance(self.items, LazyItems) else self.endless
-        replaced = [] if where is None else sorted(map(str, where.replaced.values()))
+        where = self.items if self.endless is None else self.endless
+        replaced = sorted(map(str, getattr(where, "replaced", {}).values()))
         if not replaced:
             return []
         names = some(replaced)
@@ -152,7 +181,7 @@ class Data:
         return rows
 
     def part(self, name: str, most: int | None = None) -> tuple[np.ndarray, np.ndarray | None]:
-        """The items and labels of "train", "validation" or "test", in memory.
+        """The items of "train", "validation" or "test", in memory, and their labels where all of them have one.
 
         Of more than ``most`` items a sample is taken, the same each time.  Without it there are all where the
         images are in memory; elsewhere at most 20,000, and no more than 2 GiB of them.
@@ -163,7 +192,22 @@ class Data:
             items = self.items[rows]
         if self.tier == "files" and name == "validation" and most is None and items.nbytes <= KEPT_BYTES:
             self._kept[name] = items
-        return items, None if self.labels is None else self.labels[rows]
+        labels = None if self.labels is None else self.labels[rows]
+        return items, None if labels is None or UNLABELLED in labels else labels
+
+    def held_sources(self, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+        """The source images uint8 [n, H, W, C] of "validation" or "test", in memory, and their labels.
+
+        Where they are paired, each belongs to the item at the same place of :meth:`part`.  Raises ValueError for data
+        without sources.
+        """
+        if self.sources is None:
+            raise ValueError(f"{self.name} has no source images.")
+        rows = self._some_of(name, None)
+        images, labels = self.sources.held(name, rows, self.items[rows])
+        if self.sources.paired and self.labels is not None:
+            labels = self.labels[rows]
+        return images, None if labels is None or UNLABELLED in labels else labels
 
     def _some_of(self, name: str, most: int | None) -> np.ndarray:
         rows = self.indices(name)
@@ -184,12 +228,22 @@ class Data:
             tensors["label"] = torch.from_numpy(self.labels[rows_of(indices)])
         return tensors
 
-    def stream(self, part: str = "train", *, seed: int, ranks: Ranks | None = None) -> ItemStream | Ahead:
+    def stream(self, part: str = "train", *, seed: int, ranks: Ranks | None = None) -> Stream:
         """An endless shuffled source of one part's items whose place is one number.
 
-        Images that are not in memory are read ahead by a thread.
+        Where only some of the training items have labels, as many of these are drawn beside all of them.  Images that
+        are not in memory are read ahead by a thread.  Where there are sources, training has them beside the items.
         """
+        stream = self._items_of(part, seed=seed, ranks=ranks or Ranks())
+        if self.sources is None or part != "train":
+            return stream
+        return self.sources.beside(stream, self.split.train, seed=seed, ranks=ranks or Ranks())
+
+    def _items_of(self, part: str, *, seed: int, ranks: Ranks) -> ItemStream | LabelledBeside | Ahead:
         if self.endless and part == "train":
-            return self.endless.stream(seed=seed, ranks=ranks or Ranks())
-        stream = ItemStream(self.batch, self.indices(part), seed=seed, ranks=ranks or Ranks())
+            return self.endless.stream(seed=seed, ranks=ranks)
+        stream: ItemStream | LabelledBeside
+        stream = ItemStream(self.batch, self.indices(part), seed=seed, ranks=ranks)
+        if part == "train" and self.partly_labelled:
+            stream = LabelledBeside(stream, ItemStream(self.batch, self.known, seed=seed, ranks=ranks))
         return stream if self.tier == "memory" else Ahead(stream)

@@ -7,6 +7,7 @@ from typing import overload
 
 import numpy as np
 
+from elegan.data.attributes import Attributes
 from elegan.data.images import SUFFIXES, Unreadable
 
 LARGEST_FILE = 256 * 2**20
@@ -70,6 +71,9 @@ class Found:
     bad: list[BadFile] = field(default_factory=list)
     licence: str = UNKNOWN_LICENCE
     default_size: int | None = None
+    attributes: Attributes | None = None
+    sides: np.ndarray | None = None
+    """"A" or "B" for each image of a folder that holds trainA and trainB."""
 
 
 class JoinedFiles(Sequence[EncodedFile]):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ PART_FOLDERS = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation",
     "validation": "validation", "test": "test", "testing": "test",
 }  # fmt: skip
+SIDE = re.compile(r"(train|val|valid|validation|test)[-_]?([ab])", re.IGNORECASE)
+"""A folder of one part of one side of what is to be translated."""
 DATA_ENDINGS = (".npz", ".npy", ".zip", ".tar", ".tar.gz", ".tgz")
 READABLE = "png, jpg, gif, bmp, webp, tiff, avif, ppm, tga, ico, jp2"
 
@@ -54,6 +57,8 @@ def _by_folders(images: list[EncodedFile], name: str, source: str) -> Found:
     root = _common_root(paths)
     paths = [path[len(root) :] for path in paths]
     found = Found(name, source, images)
+    if _by_sides(found, paths):
+        return found
     given = {PART_FOLDERS.get(path[0].lower(), "") if len(path) > 1 else "" for path in paths}
     if "train" in given and len(given) > 1 and "" not in given:
         found.parts = np.array([PART_FOLDERS[path[0].lower()] for path in paths])
@@ -68,6 +73,17 @@ def _by_folders(images: list[EncodedFile], name: str, source: str) -> Found:
     elif root and found.parts is None:
         found.notes.append(f"All images lie in {printable('/'.join(root))}, which was not taken as a class.")
     return found
+
+
+def _by_sides(found: Found, paths: Sequence[tuple[str, ...]]) -> bool:
+    """Whether all images lie in trainA, trainB, testA and the like; then each one's part and side are noted."""
+    matches = [SIDE.fullmatch(path[0]) if len(path) > 1 else None for path in paths]
+    known = [(PART_FOLDERS[match[1].lower()], match[2].upper()) for match in matches if match]
+    if len(known) < len(paths) or not {("train", "A"), ("train", "B")} <= set(known):
+        return False
+    parts, sides = zip(*known, strict=True)
+    found.parts, found.sides = np.array(parts), np.array(sides)
+    return True
 
 
 def _common_root(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
@@ -91,7 +107,7 @@ def _by_table(images: list[EncodedFile], table: EncodedFile, name: str, source: 
 
 
 def _read_table(table: EncodedFile) -> dict[str, str]:
-    """File (relative to the table) → label."""
+    """File (relative to the table) → label; an empty one for an image that has none."""
     where = printable(table.name)
     try:
         text = table.read().decode("utf-8-sig")
@@ -101,16 +117,16 @@ def _read_table(table: EncodedFile) -> dict[str, str]:
     except (OSError, UnicodeDecodeError, csv.Error, Unreadable) as error:
         raise UserError(f"{where} can't be read as a table; save it as comma-separated UTF-8.") from error
     labels: dict[str, str] = {}
-    for number, row in enumerate(rows, start=2):
+    for row in rows:
         if "file" not in row or "label" not in row:
             columns = some(str(column) for column in row)
             raise UserError(f'{where} has the columns {columns}; it needs "file" and "label".')
         file = str(PurePosixPath((row["file"] or "").strip().replace("\\", "/")))
         label = (row["label"] or "").strip()
-        if not label:
-            raise UserError(f"Line {number} of {where} gives no label; every line needs a file and a label.")
         if labels.setdefault(file, label) != label:
             raise UserError(f"{where} gives {printable(file)} two labels; keep one line for every file.")
     if not labels:
         raise UserError(f'{where} names no files; write "file,label" and a line for every image.')
+    if not any(labels.values()):
+        raise UserError(f"{where} gives no label to any file; fill in some, or leave the table out.")
     return labels

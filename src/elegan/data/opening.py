@@ -3,10 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
-from elegan.data import builtin
+from elegan.data import builtin, styles
 from elegan.data.archive import TAR_ENDINGS, ZIP_ENDINGS, archive_files
 from elegan.data.arrays import array_file
-from elegan.data.assemble import FEWEST, assemble
+from elegan.data.assemble import FEWEST, assemble, refuse_bad
+from elegan.data.avatars import avatars
 from elegan.data.dataset import Data
 from elegan.data.folder import folder_files
 from elegan.data.found import BadFile, Found, plural, printable, some
@@ -16,23 +17,25 @@ from elegan.data.hub_stream import hub_stream
 from elegan.data.idx import idx_file, idx_folder, is_idx
 from elegan.data.images import SUFFIXES
 from elegan.data.layout import arrange
+from elegan.data.pairs import HALVES, check_pair, open_sides, whole_shape, with_pairs
 from elegan.data.prepare import prepare
 from elegan.data.shards import ENDING, expand, is_pattern, open_shards
-from elegan.data.sizes import Size, parse_size
+from elegan.data.sizes import Shape, Size, parse_size
 from elegan.errors import UserError, nearest
 
 
-def open_data(data: str, *, size: Size = None, seed: int = 0, skip_bad: bool = False) -> Data:
+def open_data(data: str, *, size: Size = None, seed: int = 0, skip_bad: bool = False, pair: str | None = None) -> Data:
     """Open built-in data, a folder, an archive, shards, an array file, an idx file or hub data.
 
-    ``data``: "digits", "ring", "grid"; a path; a pattern of shards like "train-{000..099}.tar"; "hf:NAME[:SPLIT]"
-    or "hf-stream:NAME[:SPLIT]".  ``size``: a side like 64, or height x width like "48x64".  ``seed`` fixes the
-    split, and the points of ring and grid.  With ``skip_bad`` files that can't be used are left out and noted;
-    where images are decoded when they are drawn, others stand in for them.  Raises UserError for whatever can't
-    be used.
+    ``data``: "digits", "digits-styles", "avatars", "ring", "grid"; a path; a pattern of shards like
+    "train-{000..099}.tar"; "hf:NAME[:SPLIT]" or "hf-stream:NAME[:SPLIT]".  ``size``: a side like 64, or height x width
+    like "48x64".  ``seed`` fixes the split, and the points of ring and grid.  With ``skip_bad`` files that can't be
+    used are left out and noted; where images are decoded when they are drawn, others stand in for them.  ``pair``
+    makes pairs for translation: "edges" of each image, or "left-to-right" ("right-to-left") halves of each picture; a
+    folder of trainA and trainB has them already.  Raises UserError for whatever can't be used.
     """
     skipped: list[BadFile] = []
-    opened = read_data(data, size=size, seed=seed, skipped=skipped if skip_bad else None)
+    opened = read_data(data, size=size, seed=seed, skipped=skipped if skip_bad else None, pair=pair)
     if not skipped:
         return opened
     what = "others stand in for them" if opened.tier == "files" else "left out"
@@ -41,36 +44,55 @@ def open_data(data: str, *, size: Size = None, seed: int = 0, skip_bad: bool = F
 
 
 def read_data(
-    data: str, *, size: Size = None, seed: int = 0, skipped: list[BadFile] | None = None, keep: bool = True
+    data: str,
+    *,
+    size: Size = None,
+    seed: int = 0,
+    skipped: list[BadFile] | None = None,
+    keep: bool = True,
+    pair: str | None = None,
 ) -> Data:
     """As ``open_data``; a list ``skipped`` receives the files that were left out, even when it raises.
 
     Without ``keep`` no decoded images are written to the disk.
     """
     shape = parse_size(size)
+    check_pair(pair)
     if seed < 0:
         raise UserError(f"The seed is {seed}; it must be 0 or more.")
     if data in ("ring", "grid"):
         if shape:
             raise UserError(f"{data} is made of points, which have no size; leave the size out.")
-        return builtin.ring(seed) if data == "ring" else builtin.grid(seed)
+        return with_pairs(builtin.ring(seed) if data == "ring" else builtin.grid(seed), pair)
+    if data == styles.NAME:
+        return with_pairs(styles.digits_styles(shape, seed), pair)
     if data.startswith(STREAM_PREFIX):
-        return hub_stream(data, shape, skipped)
-    found = find(data)
+        return with_pairs(hub_stream(data, shape, skipped), pair)
+    found = find(data, shape)
+    if pair in HALVES:
+        shape = whole_shape(found, shape)
     try:
-        prepared = prepare(found, shape, skip_bad=skipped is not None, keep=keep)
+        return with_pairs(_open(found, shape, seed, skip_bad=skipped is not None, keep=keep), pair)
     finally:
         if skipped is not None:
             skipped += found.bad
-    if found.bad and skipped is None:
-        _refuse_bad(found)
+
+
+def _open(found: Found, shape: Shape | None, seed: int, *, skip_bad: bool, keep: bool) -> Data:
+    if found.sides is not None:
+        return open_sides(found, shape, seed, skip_bad=skip_bad, keep=keep)
+    prepared = prepare(found, shape, skip_bad=skip_bad, keep=keep)
+    if not skip_bad:
+        refuse_bad(found)
     return assemble(found, prepared, seed)
 
 
-def find(data: str) -> Found:
-    """What a name or path holds, before its images are decoded."""
+def find(data: str, shape: Shape | None = None) -> Found:
+    """What a name or path holds, before its images are decoded; ``shape`` is for what is drawn at any size."""
     if data == "digits":
         return builtin.digits()
+    if data == "avatars":
+        return avatars(max(shape) if shape else None)
     if data.startswith(PREFIX):
         return hub_data(data)
     path = Path(data).expanduser()
@@ -138,11 +160,3 @@ def _labelled_shard(path: Path) -> Found | None:
     except UserError:  # the archive's reader says what is wrong
         return None
     return found if found and found.labels is not None else None
-
-
-def _refuse_bad(found: Found) -> None:
-    count = len(found.images) + sum(bad.reason.startswith("named in") for bad in found.bad)
-    raise UserError(
-        f"{len(found.bad):,} of {plural(count, 'image')} can't be used: {some(found.bad)}; repair or remove "
-        "them, or leave them out with --skip-bad (skip_bad=True in Python)."
-    )

@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 
+from elegan.data.builtin import NAMES
 from elegan.data.dataset import Data
 from elegan.data.decoding import decoded, parallel, quiet
 from elegan.data.opening import find
@@ -14,7 +15,7 @@ TRIED = 256
 
 def decoding_speed(source: str, data: Data) -> float | None:
     """Images a second, from some of those that ``data`` was opened from; None where there is nothing to decode."""
-    if not data.is_image or data.endless:
+    if not data.is_image or data.endless or source in NAMES:
         return None
     images = find(source).images
     if isinstance(images, np.ndarray):

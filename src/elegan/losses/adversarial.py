@@ -1,4 +1,4 @@
-"""The adversarial objectives.  ``real`` and ``fake`` are discriminator logits [n]; every value is an item's loss.
+"""The adversarial objectives.  ``real`` and ``fake`` are discriminator logits [n], or one a patch; so are the values.
 
 Written with logits: σ(D) is the probability of being real, −log σ(t) = softplus(−t).
 """
@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
-Logits = Float[Tensor, " n"]
+Logits = Float[Tensor, " n *patches"]
 
 
 def log_likelihood_real(real: Logits) -> Logits:

@@ -38,10 +38,35 @@ MODELS: dict[str, Entry] = {
         "cgan:CGAN", "a label on demand", "Mirza & Osindero, Conditional Generative Adversarial Nets",
         2014, "1411.1784", "works; the demo's model; needs labels",
     ),
+    "sgan": Entry(
+        "sgan:SGAN", "a classifier from few labels, and a generator beside it",
+        "Odena, Semi-Supervised Learning with Generative Adversarial Networks",
+        2016, "1606.01583", "works; for small images; needs some labels",
+    ),
+    "stylegan": Entry(
+        "stylegan:StyleGAN", "a style for every layer: parts that can be mixed and moved",
+        "Karras et al., A Style-Based Generator Architecture for Generative Adversarial Networks",
+        2019, "1812.04948", "works; for images, with labels or without",
+    ),
+    "progan": Entry(
+        "progan:ProGAN", "grows from 4x4 pixels, one doubling after the other",
+        "Karras et al., Progressive Growing of GANs for Improved Quality, Stability, and Variation",
+        2018, "1710.10196", "works; for images, with labels or without",
+    ),
     "r3gan": Entry(
         "r3gan:R3GAN", "relativistic pairs, both penalties, no tricks",
         "Huang et al., The GAN is dead; long live the GAN! A Modern GAN Baseline",
         2024, "2501.05441", "works; the default choice, with labels or without",
+    ),
+    "pix2pix": Entry(
+        "pix2pix:Pix2Pix", "from pairs: a sketch becomes a picture",
+        "Isola et al., Image-to-Image Translation with Conditional Adversarial Networks",
+        2017, "1611.07004", "works; needs pairs of images (--pair edges makes some)",
+    ),
+    "cyclegan": Entry(
+        "cyclegan:CycleGAN", "between two sets without pairs, there and back",
+        "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
+        2017, "1703.10593", "works; needs two sets of images (trainA, trainB)",
     ),
 }  # fmt: skip
 

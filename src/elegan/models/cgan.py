@@ -106,8 +106,7 @@ class CGAN(Game):
     def __init__(self, config: CGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         self.low_precision = spec.is_image
-        policies = config.augment if spec.is_image else ()
-        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.augmentation = Augmentation.of(config, spec)
         self.generator, self.discriminator = _players(config, spec)
 
     @classmethod
@@ -129,7 +128,7 @@ class CGAN(Game):
     def discriminator_terms(self, batch: Batch) -> Terms:
         real, label = batch["real"], batch["label"]
         with torch.no_grad():
-            fake = self.generator(self.latents(batch), label)
+            fake = self.generator(self.latents(len(real), batch.random), label)
         items = torch.cat([real, fake]).requires_grad_(self.config.gamma > 0)
         logits = self.judge(items, label.repeat(2), batch.random)
         terms = self.adversarial_terms(*logits.chunk(2))
@@ -145,14 +144,11 @@ class CGAN(Game):
 
     def generator_terms(self, batch: Batch) -> Terms:
         label = batch["label"]
-        fake = self.generator(self.latents(batch), label)
+        fake = self.generator(self.latents(len(label), batch.random), label)
         if self.config.objective == "relativistic":
             logits = self.judge(torch.cat([batch["real"], fake]), label.repeat(2), batch.random)
             return {"pair": relativistic_generator(*logits.chunk(2))}
         return {"fake": OBJECTIVES[self.config.objective].generator(self.judge(fake, label, batch.random))}
-
-    def latents(self, batch: Batch) -> Tensor:
-        return batch.random.normal(len(batch["real"]), self.config.latent)
 
     def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
         """Logits of generated items, or of [real; generated] ones; then a pair shares one augmentation."""
@@ -162,8 +158,13 @@ class CGAN(Game):
     def gamma(self, progress: Progress) -> float:
         return log_cosine(self.config.gamma, self.config.gamma_end, progress.fraction, self.config.burn_in)
 
-    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
-        return self.generator(random.normal(n, self.config.latent), condition["label"])
+    def style_weights(self) -> Sequence[Tensor]:
+        if self.config.network == "perceptron":
+            return (self.generator.get_parameter("from_z.weight"),)
+        return (self.generator.get_parameter("start.weight")[:, : self.config.latent],) if self.spec.is_image else ()
+
+    def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        return self.generator(styles[:, 0], condition["label"])
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"], batch["label"])

@@ -12,7 +12,7 @@ The defaults here leave batch normalisation out of D and put R1, γ/2 E‖∇D(x
 arXiv:1801.04406, eq. 9), in its place; the preset "radford2015" is the paper's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -154,8 +154,7 @@ class DCGAN(Game):
         super().__init__(config, spec)
         config = self.config
         self.low_precision = spec.is_image
-        policies = config.augment if spec.is_image else ()
-        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.augmentation = Augmentation.of(config, spec)
         self.generator, self.discriminator = self.players()
 
     @classmethod
@@ -171,7 +170,7 @@ class DCGAN(Game):
     def discriminator_terms(self, batch: Batch) -> Terms:
         objective, real = OBJECTIVES["non-saturating"], batch["real"]
         with torch.no_grad():
-            fake = self.generator(self.latents(batch))
+            fake = self.generator(self.latents(len(real), batch.random))
         real = real.detach().requires_grad_(self.config.gamma > 0)
         real_logits, fake_logits = self.judge(real, batch.random), self.judge(fake, batch.random)
         terms = {"real": objective.real(real_logits), "fake": objective.fake(fake_logits)}
@@ -180,17 +179,18 @@ class DCGAN(Game):
         return terms
 
     def generator_terms(self, batch: Batch) -> Terms:
-        fake_logits = self.judge(self.generator(self.latents(batch)), batch.random)
+        fake = self.generator(self.latents(len(batch["real"]), batch.random))
+        fake_logits = self.judge(fake, batch.random)
         return {"fake": OBJECTIVES["non-saturating"].generator(fake_logits)}
-
-    def latents(self, batch: Batch) -> Tensor:
-        return batch.random.normal(len(batch["real"]), self.config.latent)
 
     def judge(self, images: Tensor, random: Random) -> Tensor:
         return self.discriminator(self.augmentation(images, random.uniform))
 
-    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
-        return self.generator(random.normal(n, self.config.latent))
+    def style_weights(self) -> Sequence[Tensor]:
+        return (self.generator.get_parameter("project.weight" if self.spec.is_image else "network.0.weight"),)
+
+    def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        return self.generator(styles[:, 0])
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"])

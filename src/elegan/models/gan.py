@@ -12,7 +12,7 @@ Both players are multilayer perceptrons.  The defaults add what later papers fou
 R1, γ/2 E‖∇D(x)‖² (Mescheder et al., 2018, arXiv:1801.04406, eq. 9), averaged weights and augmentation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -84,14 +84,13 @@ class GAN(Game):
     def __init__(self, config: GANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         self.low_precision = spec.is_image
-        policies = config.augment if spec.is_image else ()
-        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.augmentation = Augmentation.of(config, spec)
         self.generator, self.discriminator = Generator(spec.real, config), Discriminator(spec.real, config)
 
     def discriminator_terms(self, batch: Batch) -> Terms:
         objective, real = OBJECTIVES[self.config.objective], batch["real"]
         with torch.no_grad():
-            fake = self.generator(self.latents(batch))
+            fake = self.generator(self.latents(len(real), batch.random))
         real = real.detach().requires_grad_(self.config.gamma > 0)
         real_logits, fake_logits = self.judge(real, batch.random), self.judge(fake, batch.random)
         terms = {"real": objective.real(real_logits), "fake": objective.fake(fake_logits)}
@@ -100,17 +99,18 @@ class GAN(Game):
         return terms
 
     def generator_terms(self, batch: Batch) -> Terms:
-        fake_logits = self.judge(self.generator(self.latents(batch)), batch.random)
+        fake = self.generator(self.latents(len(batch["real"]), batch.random))
+        fake_logits = self.judge(fake, batch.random)
         return {"fake": OBJECTIVES[self.config.objective].generator(fake_logits)}
-
-    def latents(self, batch: Batch) -> Tensor:
-        return batch.random.normal(len(batch["real"]), self.config.latent)
 
     def judge(self, items: Tensor, random: Random) -> Tensor:
         return self.discriminator(self.augmentation(items, random.uniform))
 
-    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
-        return self.generator(random.normal(n, self.config.latent))
+    def style_weights(self) -> Sequence[Tensor]:
+        return (self.generator.network[0].get_parameter("weight"),)
+
+    def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        return self.generator(styles[:, 0])
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"])

@@ -102,8 +102,7 @@ class R3GAN(Game):
         self.low_precision = spec.is_image
         self.classes = len(spec.classes) if config.conditional else 0
         self.conditional = self.classes > 0
-        policies = config.augment if spec.is_image else ()
-        self.augmentation = Augmentation.for_data(policies, config.augment_share, spec.items)
+        self.augmentation = Augmentation.of(config, spec)
         self.generator, self.discriminator = self.players()
 
     def players(self) -> tuple[nn.Module, nn.Module]:
@@ -173,7 +172,7 @@ class R3GAN(Game):
         return {"pair": relativistic_generator(real_logits, fake_logits)}
 
     def generate(self, batch: Batch, label: Tensor) -> Tensor:
-        return self.generator(batch.random.normal(len(label), self.config.latent), label)
+        return self.generator(self.latents(len(label), batch.random), label)
 
     def judge(self, items: Tensor, label: Tensor, random: Random) -> Tensor:
         """Logits of [real; generated] items; a pair shares one augmentation."""
@@ -195,9 +194,12 @@ class R3GAN(Game):
         beta2 = 1 - self.burnt_in(1 - self.config.beta2_start, 1 - self.config.beta2, progress)
         return replace(super().optimizer(name, progress), beta2=beta2)
 
-    def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
-        label = condition["label"] if self.classes else torch.zeros(n, dtype=torch.long, device=random.device)
-        return self.generator(random.normal(n, self.config.latent), label)
+    def style_weights(self) -> Sequence[Tensor]:
+        return (self.generator.get_parameter("start.weight")[:, : self.config.latent],) if self.spec.is_image else ()
+
+    def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        none = torch.zeros(len(styles), dtype=torch.long, device=styles.device)
+        return self.generator(styles[:, 0], condition["label"] if self.classes else none)
 
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"], self.label(batch))

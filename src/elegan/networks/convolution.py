@@ -22,13 +22,17 @@ class Convolution(nn.Conv2d):
     own_gradients = True
 
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d e f"]:
+        return self.convolve(input, self.weight)
+
+    def convolve(self, input: Float[Tensor, "n c h w"], weight: Tensor) -> Float[Tensor, "n d e f"]:
+        """With a weight that was made from this layer's own."""
         if not (self.own_gradients and torch.is_grad_enabled()):
-            return super().forward(input)
+            return self._conv_forward(input, weight, self.bias)
         kind = input.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else self.weight.dtype
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
         bias = None if self.bias is None else self.bias.to(dtype)
         geometry = (tuple(self.stride), tuple(int(side) for side in self.padding), self.groups)
-        output: Tensor = _Convolution.apply(input.to(dtype), self.weight.to(dtype), bias, geometry)  # type: ignore[no-untyped-call]
+        output: Tensor = _Convolution.apply(input.to(dtype), weight.to(dtype), bias, geometry)  # type: ignore[no-untyped-call]
         return output
 
 

@@ -1,6 +1,7 @@
 """Small layers: initialisation, heads in float32, labels as vectors."""
 
 import math
+from collections.abc import Callable
 from typing import TypeVar
 
 import torch
@@ -33,6 +34,11 @@ class WideLinear(nn.Linear):
             return linear(input.to(self.weight.dtype), self.weight, self.bias)
 
 
+def wide_linear(inputs: int, outputs: int) -> WideLinear:
+    """Logits with a variance of about 1."""
+    return scaled_normal_(WideLinear(inputs, outputs))
+
+
 class LabelVector(nn.Module):
     """A learned vector for each class, scaled to a root mean square of 1; nothing [n, 0] without classes."""
 
@@ -52,13 +58,13 @@ class ClassLogit(nn.Module):
     """Features → a logit: one output a class, and the label picks its own.
 
     It equals projection conditioning (Miyato & Koyama, 2018, arXiv:1802.05637, eq. 3) with the common
-    term folded into each class's weights.  Without classes there is one output.
+    term folded into each class's weights.  Without classes there is one output.  ``layer`` makes the outputs' layer.
     """
 
-    def __init__(self, features: int, classes: int) -> None:
+    def __init__(self, features: int, classes: int, layer: Callable[[int, int], nn.Module] = wide_linear) -> None:
         super().__init__()
         self.classes = classes
-        self.outputs = scaled_normal_(WideLinear(features, max(1, classes)))
+        self.outputs = layer(features, max(1, classes))
 
     def forward(self, features: Float[Tensor, "n f"], label: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
         outputs = self.outputs(features)

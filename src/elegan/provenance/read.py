@@ -7,12 +7,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from elegan.errors import UserError
-from elegan.provenance import gif, xmp
+from elegan.provenance import gif, mp4, xmp
 from elegan.provenance.label import Label
 
 
 def read_label(path: Path | str) -> Label | None:
-    """The label of a .png, .jpg, .webp, .gif or .npz file, elegan's or another program's; None without one.
+    """The label of a .png, .jpg, .webp, .gif, .mp4 or .npz file, elegan's or another program's; None without one.
 
     Raises UserError when the file is missing, damaged or of another kind, or its packet declares entities.
     """
@@ -31,6 +31,8 @@ def read_label(path: Path | str) -> Label | None:
 
 
 def _packet(path: Path) -> str | None:
+    if path.suffix.lower() == ".mp4":
+        return mp4.extract(path.read_bytes())
     with Image.open(path) as image:
         if image.format == "GIF":
             return gif.extract(path.read_bytes())

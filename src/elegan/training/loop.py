@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from elegan.game import Batch, Game, Move, Progress, Random, Terms
+from elegan.game import HELD_EVERY, Batch, Game, Move, Progress, Random, Terms
 from elegan.training.course import Course
 from elegan.training.ema import Averages
 from elegan.training.engine import Engine, choose
@@ -37,6 +37,8 @@ class Tick:
     images_per_second: float
     terms: dict[str, float]
     """Means since the last tick: "discriminator/pair", "generator/gradient" …"""
+    stage: str = ""
+    """What the game says is in play."""
 
     @property
     def not_finite(self) -> list[str]:
@@ -51,15 +53,17 @@ class Training:
     ...     print(tick.images, tick.terms)
 
     ``course`` says how the schedules go; left out, they go over ``total`` images, which then are the budget.
+    ``held`` gives held-out items to games that want any.
     """
 
     def __init__(
         self, game: Game, stream: Stream, *, total: int = 0, course: Course | None = None, seed: int = 0,
-        engine: Engine | None = None,
+        engine: Engine | None = None, held: Stream | None = None,
     ) -> None:  # fmt: skip
         self.engine = engine or choose(gains=game.low_precision)
         self.engine.place(game)
         self.game, self.stream, self.seed, self.course = game.train(), stream, seed, course or Course(total)
+        self.held = held
         self.ranks = here()
         if game.config.batch % self.ranks.size:
             raise ValueError(f"A batch of {game.config.batch} can't be dealt evenly to {self.ranks.size} ranks.")
@@ -156,8 +160,17 @@ class Training:
         rows = self.game.config.batch // self.ranks.size
         for name, tensor in self.stream.draw(rows).items():
             batch[name] = tensor.to(self.engine.device, non_blocking=True)
+        self._deal_held(batch, rows)
         if move.data == "shown":
             self.images += self.game.config.batch
+
+    def _deal_held(self, batch: Batch, rows: int) -> None:
+        """Held-out items for games that want any; their place follows from the step."""
+        if self.held is None or self.step % HELD_EVERY or "held_real" in batch:
+            return
+        self.held.position = self.step // HELD_EVERY * self.game.config.batch
+        for name, tensor in self.held.draw(rows).items():
+            batch[f"held_{name}"] = tensor.to(self.engine.device, non_blocking=True)
 
     def _take_up(self, move: Move, progress: Progress) -> list[torch.optim.Adam]:
         """Free the parameters that the move trains, freeze all others, and set the optimisers."""
@@ -210,7 +223,8 @@ class Training:
         means = {name: float(total / count) for name, (total, count) in self._sums.items()}
         images, seconds = self.images - self._since[0], self.seconds - self._since[2]
         self._sums, self._since = {}, (self.images, self.step, self.seconds)
-        return Tick(self.images, self.course.end, self.step, self.seconds, images / max(seconds, 1e-9), means)
+        rate, stage = images / max(seconds, 1e-9), self.game.stage(self.progress)
+        return Tick(self.images, self.course.end, self.step, self.seconds, rate, means, stage)
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the next step depends on: tensors, and numbers for a JSON file."""

@@ -76,7 +76,7 @@ def picture_sheet(data: "Data") -> "Image":
         )
     if data.labels is None:
         return pictures.grid(shown(np.arange(len(data)), COLUMNS * COLUMNS), COLUMNS)
-    classes = np.unique(data.labels)[:ROWS]
+    classes = np.unique(data.labels[data.labels >= 0])[:ROWS]
     rows = [shown(np.flatnonzero(data.labels == index), COLUMNS) for index in classes]
     return pictures.contact_sheet(rows, [data.classes[index] for index in classes])
 

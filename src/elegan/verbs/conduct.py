@@ -139,7 +139,7 @@ class _Desk:
         if self.diverged:
             self.display.say(f"Training diverged: {_and(self.diverged)} is no finite number.")
             _restore(self.training, self.folder, self.display)
-        if self.referee.watch.last_is_worse:
+        if self.referee.chooses and self.referee.watch.last_is_worse:
             self._take_up_best()
         self.folder.write_generator(self.plan, self.training)
         self.folder.write_pictures(self.plan, self.training)

@@ -5,7 +5,7 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from os import PathLike, fspath
 from pathlib import Path
@@ -27,6 +27,8 @@ from elegan.training.engine import Engine
 from elegan.training.loop import Training
 from elegan.training.ranks import by_first, here
 from elegan.verbs.engine import OPTIONS, engine_options_in, settle_engine
+from elegan.verbs.few_labels import check_labelled, data_for
+from elegan.verbs.translating import with_fitting_sources
 
 DEFAULT_MINUTES = 4.0
 """What the schedules are made for when no budget is asked for; the budget itself without a referee."""
@@ -65,7 +67,13 @@ class Plan:
         """
         torch.manual_seed(self.seed)
         game, stream = self.game(self.config, self.data.spec), self.data.stream("train", seed=self.seed, ranks=here())
-        return Training(game, stream, course=Course(total, waits), seed=self.seed, engine=self.engine)
+        held = self.data.stream("validation", seed=self.seed, ranks=here()) if game.wants_held else None
+        return Training(game, stream, course=Course(total, waits), seed=self.seed, engine=self.engine, held=held)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether the referee may end training: it judges pictures, and a classifier can gain when they don't."""
+        return not self.game.classifies
 
     def budget(self, *, referee: bool = True) -> dict[str, Any]:
         """Images to show.  Minutes become images by a short probe of this machine's speed.
@@ -74,11 +82,11 @@ class Plan:
         too, these are the budget.
         """
         images, minutes = self.asked["images"], self.asked["minutes"]
-        waits = referee and images is None and minutes is None
+        waits = referee and self.may_wait and images is None and minutes is None
         if images is not None:
             return {"images": _whole_batches(images, self.config.batch), "minutes": None, "probe": None, "waits": False}
         with self.engine.on_its_threads():
-            speed = probe(self.new_training(total=10**12))
+            speed = average_speed(self.new_training(total=10**12))
         schedules = DEFAULT_MINUTES if minutes is None else minutes
         total = _whole_batches(round(schedules * 60 * TICK_SHARE * speed), self.config.batch)
         return {"images": total, "minutes": None if waits else schedules, "probe": round(speed, 1), "waits": waits}
@@ -111,6 +119,8 @@ def make_plan(
     seed: int = 0,
     preset: str | None = None,
     skip_bad: bool = False,
+    labelled: int | None = None,
+    pair: str | None = None,
     recorded_engine: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
@@ -123,7 +133,9 @@ def make_plan(
     engine_options, settings = engine_options_in(settings)
     minutes, images, seed = check_numbers(minutes, images, seed)
     where, size = _place(data), _size(size)
-    opened = open_data(where, size=size, skip_bad=skip_bad)
+    labelled = check_labelled(labelled)
+    opened = with_fitting_sources(model, game, open_data(where, size=size, skip_bad=skip_bad, pair=pair), pair)
+    opened = data_for(model, game, opened, labelled, seed)
     chosen = preset or game.default_preset(opened.spec)
     config = game.settled(make_config(model, game, chosen, settings), opened.spec)
     if refusal := game.refuses(config, opened.spec):
@@ -135,6 +147,8 @@ def make_plan(
         )
     trial = _try(model, game, config, opened)
     asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
+    asked |= {} if labelled is None else {"labelled": labelled}
+    asked |= {} if pair is None else {"pair": pair}
     engine, engine_record, notes = settle_engine(engine_options, recorded_engine, gains=trial.low_precision)
     return Plan(
         model, chosen, game, config, opened, asked, engine, seed, trial.conditional, engine_record, notes
@@ -212,13 +226,27 @@ def _size(size: Any) -> str | None:
     return str(size)
 
 
-def probe(training: Training) -> float:
+def average_speed(training: Training, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Images a second over the whole of a budget, of a training that is thrown away: each of the game's phases is
+    tried, in its middle.  ``clock`` gives seconds.
+    """
+    starts = training.game.phases()
+    seconds = 0.0
+    for start, end in zip(starts, (*starts[1:], 1.0), strict=True):
+        training.images = round((start + end) / 2 * training.course.total)
+        seconds += (end - start) / probe(training, max(1.0, PROBE_SECONDS / len(starts)), clock)
+    return 1 / seconds
+
+
+def probe(
+    training: Training, seconds_to_take: float = PROBE_SECONDS, clock: Callable[[], float] = time.perf_counter
+) -> float:
     """Images a second of a training that is thrown away: two steps to warm up, then a few seconds."""
     for _ in range(2):
         training.play_step()
     training.wait()
-    start, before, steps = time.perf_counter(), training.images, 0
-    while (seconds := by_first(lambda: time.perf_counter() - start, training.ranks)) < PROBE_SECONDS:
+    start, before, steps = clock(), training.images, 0
+    while (seconds := by_first(lambda: clock() - start, training.ranks)) < seconds_to_take:
         for _ in range(1 + steps // 8):  # ranks ask rank 0 for the time, and so seldom that it costs little
             training.play_step()
             steps += 1

@@ -155,7 +155,7 @@ class _Probe:
 
     def figures(self) -> dict[str, Any]:
         train, held = self.data.indices("train"), self.data.indices("validation")
-        if min(len(train) // 2, len(held) // 2) < FEWEST_ITEMS:
+        if min(len(train) // 2, len(held) // 2) < FEWEST_ITEMS or set(self.game.asks) - {"label"}:
             return {}
         if not two_sided(self.game, self.sides.reals, self._rules(1)):
             return {}

@@ -51,7 +51,7 @@ class Display:
             return f"{images:,} images shown"
         if minutes is not None:
             return f"{minutes:g} minutes"
-        if self.with_referee:
+        if self.with_referee and self.plan.may_wait:
             return "none: the referee ends training when it gains no more; Ctrl-C saves, and the same command goes on"
         return f"{DEFAULT_MINUTES:g} minutes, since none was given"
 
@@ -71,12 +71,21 @@ class Display:
             terms = "  ".join(f"{name} {value:.3g}" for name, value in tick.terms.items())
             word = f"  {look['word']}" if look else ""
             place = f"{_of(tick.images, tick.total)}  {tick.images_per_second:,.0f}/s"
-            self.say(f"{place}  {_left(tick.images, tick.total, tick.images_per_second)}  {terms}{word}")
+            left = self._left(tick.images, tick.total, tick.images_per_second)
+            self.say(f"{place}  {left}  {tick.stage + '  ' if tick.stage else ''}{terms}{word}")
 
     def say_verdict(self, report: dict[str, Any]) -> None:
         """One sentence, and where to look."""
         self.console.print(Text(report["sentence"]["en"], style="bold"), soft_wrap=True)
         self.say(f"Look at {self.out}/report.html, {self.out}/contact.png and {self.out}/training.gif.")
+
+    def _left(self, images: int, end: int | None, rate: float) -> str:
+        """How long it will take at this pace, which a phase that is to come may change."""
+        if end is None:
+            return "until it gains no more"
+        training = self.training
+        changes = training is not None and training.game.phases()[-1] > training.progress.fraction
+        return f"{'more than ' if changes else ''}{_clock((end - images) / rate if rate else 0.0)} left"
 
     def _panel(self) -> RenderableType:
         assert self.training is not None
@@ -88,7 +97,8 @@ class Display:
             ProgressBar(total=end, completed=training.images, width=30, pulse=end is None),
             _of(training.images, end),
             f"{rate:,.0f} images/s",
-            f"{_clock(training.seconds)} gone, {_left(training.images, end, rate)}",
+            f"{_clock(training.seconds)} gone, {self._left(training.images, end, rate)}",
+            training.game.stage(training.progress),
         )
         if self.last is None:
             return head
@@ -111,12 +121,6 @@ def _place(engine: Engine) -> str:
 
 def _of(images: int, end: int | None) -> str:
     return f"{images:,} images" if end is None else f"{images:,} of {end:,} images"
-
-
-def _left(images: int, end: int | None, rate: float) -> str:
-    if end is None:
-        return "until it gains no more"
-    return f"{_clock((end - images) / rate if rate else 0.0)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 
 from elegan.data import Data
 from elegan.errors import UserError
-from elegan.evaluation.features import Coordinates, Embedder, load_features, train_features
+from elegan.evaluation.features import Coordinates, Embedder, Features, load_features, train_features
 from elegan.evaluation.judge import Standard, quick_look
 from elegan.evaluation.modes import Mixture
 from elegan.evaluation.stopping import Action, Sight, Watch, Yardstick
@@ -74,6 +74,15 @@ class Referee:
         return dict(as_json(look))  # type: ignore[call-overload]
 
     @property
+    def chooses(self) -> bool:
+        """Whether what it sees of the pictures decides which weights go on and are delivered.
+
+        Not where a classifier is delivered too: that one is best at the end, and a generator that teaches it well need
+        not draw well (Dai et al., 2017, arXiv:1705.09783).
+        """
+        return self.enabled and not self.plan.game.classifies
+
+    @property
     def is_best(self) -> bool:
         """Whether the last look is the best so far."""
         return self.watch.is_best
@@ -81,7 +90,7 @@ class Referee:
     def decide(self, training: Training, diverged: bool) -> Action:
         """How to go on after a look."""
         course = training.course
-        if diverged or (self.enabled and self.watch.has_collapsed):
+        if diverged or (self.chooses and self.watch.has_collapsed):
             if self.enabled and self.watch.best is not None and training.steadied < MOST_RETURNS:
                 return "go back"
             return "stop"
@@ -118,7 +127,7 @@ def kept_features(path: Path, data: Data) -> Embedder:
     return features
 
 
-def learn_features(data: Data) -> Embedder:
+def learn_features(data: Data) -> Features | Coordinates:
     """Features from the training part alone; the coordinates themselves for vectors."""
     if not data.is_image:
         return Coordinates(data.items.shape[1], data.scale)

@@ -16,16 +16,18 @@ from safetensors.torch import load
 from torch import Tensor
 
 from elegan import __version__
-from elegan.data import Data, open_data
+from elegan.data import Data, keep_labels, open_data
 from elegan.errors import UserError, nearest
 from elegan.files import write_atomically
 from elegan.game import Game, Random, Spec
 from elegan.json_values import as_json
+from elegan.latent.styles import has_latents, truncate
 from elegan.models import find
 from elegan.pictures import to_image
-from elegan.provenance import Label, LabelledImage
+from elegan.provenance import COMPOSITE, TRAINED, Label, LabelledImage
 from elegan.training.engine import Engine, choose
 from elegan.verbs.plan import make_config
+from elegan.verbs.translating import held_sources, translate
 
 SAMPLE_BATCH = 256
 RUN_FIELDS = ("model", "preset", "config", "seed", "asked", "budget", "tick", "data", "precision")
@@ -116,27 +118,58 @@ class Run:
         """Samples are drawn in float32, so that every machine draws nearly the same."""
         return choose("float32")
 
-    def sample(self, n: int = 64, *, label: int | str | None = None, seed: int = 0) -> Samples:
+    def sample(
+        self, n: int = 64, *, label: int | str | None = None, seed: int = 0, truncation: float | None = None
+    ) -> Samples:
         """n samples as a tensor [n, C, H, W] in about [-1, 1], or [n, D] vectors in the data's own units.
 
         ``label`` is a class's name or number, or "all" for equal shares in order; without one, labels are
-        drawn at random.  The same seed gives the same samples.  ``.images()`` turns them into pictures.
+        drawn at random.  The same seed gives the same samples.  ``truncation`` below 1 brings them nearer to the
+        mean style.  ``.images()`` turns them into pictures.
         """
-        samples = self.sample_with_labels(n, label=label, seed=seed)[0].as_subclass(Samples)
+        samples = self.sample_with_labels(n, label=label, seed=seed, truncation=truncation)[0].as_subclass(Samples)
         samples.provenance = self.label_for(seed)
         return samples
 
     def sample_with_labels(
-        self, n: int, *, label: int | str | None = None, seed: int = 0
+        self, n: int, *, label: int | str | None = None, seed: int = 0, truncation: float | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """The samples and the labels that were asked for (int64 [n]; None where the model takes none)."""
         for name, value, least in (("n", n, 1), ("seed", seed, 0)):
             if not isinstance(value, int | np.integer) or not least <= value < 2**63:
                 raise UserError(f"{name} is {value!r}; it must be a whole number of {least} or more.")
+        if truncation is not None and not 0 <= truncation <= 2:
+            raise UserError(f"--truncation is {truncation}; it must lie between 0 and 2, and 1 changes nothing.")
+        if truncation is not None and not has_latents(self.game):
+            raise UserError(f"{self.path} is a {self.record['model']}, which has no latents; leave --truncation out.")
         random = Random((int(seed), 1), self.engine.device)
         labels = self.labels(int(n), label, random)
-        samples = generate(self.game, int(n), labels, random)
+        if self.translations:
+            return self._translated_sources(int(n), int(seed)), None
+        samples = generate(self.game, int(n), labels, random, truncation)
         return samples * float(self.described["scale"]), None if labels is None else labels.cpu()
+
+    def translated(self, data: Data, part: str, n: int, seed: int) -> tuple[Tensor, np.ndarray | None]:
+        """What up to n held-out sources of a part become, [m, C, H, W], and their labels, where they are known."""
+        sources, labels = held_sources(data, part, n, seed)
+        return translate(self.game, sources, self.translations[0]), labels
+
+    def _translated_sources(self, n: int, seed: int) -> Tensor:
+        """n translated validation sources, or UserError."""
+        own = f"elegan apply {self.path} translates images of your own"
+        try:
+            data = self.open_data()
+        except UserError as error:
+            raise UserError(f"{str(error).rstrip('.')}; {own}.") from error
+        samples = self.translated(data, "validation", n, seed)[0]
+        if len(samples) < n:
+            raise UserError(f"{n} samples are asked for, and {len(samples)} held-out sources are there; {own}.")
+        return samples
+
+    @property
+    def translations(self) -> tuple[str, ...]:
+        """The sides that a translator makes images of, "A" and "B"; empty for what draws from noise."""
+        return find(str(self.described["model"])).translations
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -165,17 +198,21 @@ class Run:
         shown = ", ".join(names[:30])
         raise UserError(f'There is no class "{label}"; the classes are {shown}, or "all".{nearest(str(label), names)}')
 
-    def label_for(self, seed: int) -> Label:
-        """What is written into every file made with this generator."""
-        return make_label(self.path.resolve().name, str(self.record["model"]), self.weights_sha256, int(seed))
+    def label_for(self, seed: int | None) -> Label:
+        """What is written into every file made with this generator; a translation needs no seed."""
+        name, model = self.path.resolve().name, str(self.record["model"])
+        seed, translated = None if seed is None else int(seed), bool(self.translations)
+        return make_label(name, model, self.weights_sha256, seed, translated=translated)
 
     def open_data(self) -> Data:
         """The data that the run was trained on; raises UserError when they have changed or are gone."""
         asked = self.record["asked"]
         try:
-            data = open_data(asked["data"], size=asked["size"], skip_bad=asked["skip_bad"])
+            data = open_data(asked["data"], size=asked["size"], skip_bad=asked["skip_bad"], pair=asked.get("pair"))
         except UserError as error:
             raise UserError(f"The data that {self.path} was trained on can't be opened: {error}") from error
+        if (labelled := asked.get("labelled")) is not None:
+            data = keep_labels(data, int(labelled), int(self.record["seed"]))
         if data.fingerprint != self.record["data"]["fingerprint"]:
             raise UserError(
                 f"The data at {asked['data']} are not those that {self.path} was trained on (their fingerprint "
@@ -184,27 +221,46 @@ class Run:
         return data
 
     def evaluate(self, *, n: int | None = None, seed: int = 0) -> "Run":
-        """Judge the generator against held-out data; writes report.json and report.html."""
+        """Judge the generator against held-out data; writes report.json and report.html, or report-nN.* where n is
+        below the usual number."""
         from elegan.verbs.evaluate import evaluate
 
-        evaluate(self.path, n=n, seed=seed)
-        return load_run(self.path)
+        judged = load_run(self.path)
+        judged.report = evaluate(self.path, n=n, seed=seed)
+        return judged
+
+    def read_report(self, name: str = "report") -> dict[str, Any]:
+        """NAME.json, an evaluation; empty where there is none, or a damaged one: evaluate writes a new one."""
+        try:
+            return _read_json(self.path / f"{name}.json", ("verdict",))
+        except UserError:
+            return {}
 
 
 @torch.no_grad()
-def generate(game: Game, n: int, labels: Tensor | None, random: Random) -> Tensor:
+def generate(game: Game, n: int, labels: Tensor | None, random: Random, truncation: float | None = None) -> Tensor:
     """n samples on the processor in float32, a few hundred at a time."""
     parts = []
     for start in range(0, n, SAMPLE_BATCH):
         rows = slice(start, min(n, start + SAMPLE_BATCH))
         condition = {} if labels is None else {"label": labels[rows].to(random.device)}
-        parts.append(game.sample(rows.stop - rows.start, condition, random).float().cpu())
+        parts.append(_drawn(game, rows.stop - rows.start, condition, random, truncation).float().cpu())
     return torch.cat(parts)
 
 
-def make_label(run: str, model: str, weights_sha256: str | None, seed: int | None) -> Label:
-    """What every file of a run says of itself."""
-    return Label(f"elegan {__version__} {model}", weights_sha256, seed, run)
+def _drawn(game: Game, n: int, condition: Mapping[str, Tensor], random: Random, truncation: float | None) -> Tensor:
+    if truncation is None:
+        return game.sample(n, condition, random)
+    styles = game.styles(game.latents(n, random), condition)
+    return game.render(truncate(styles, game.mean_style(n, condition).to(styles), truncation), condition)
+
+
+def make_label(
+    run: str, model: str, weights_sha256: str | None, seed: int | None, *, translated: bool = False
+) -> Label:  # fmt: skip
+    """What every file of a run says of itself; ``translated`` files are made out of real ones."""
+    kind = COMPOSITE if translated else TRAINED
+    return Label(f"elegan {__version__} {model}", weights_sha256, seed, run, digital_source_type=kind)
 
 
 def load_run(path: str | PathLike[str]) -> Run:
@@ -215,10 +271,7 @@ def load_run(path: str | PathLike[str]) -> Run:
         raise UserError(f"{folder} {why}; give the folder that `elegan train --out` wrote.")
     run = Run(folder)
     run.record  # noqa: B018  a damaged run.json is said now
-    try:
-        run.report = _read_json(folder / "report.json", ("verdict",))
-    except UserError:
-        run.report = {}  # none yet, or damaged: evaluate writes a new one
+    run.report = run.read_report()
     return run
 
 

@@ -31,13 +31,11 @@ def sample(
     """Draw n samples into ``out``: one grid for .png, arrays for .npz, else a folder of 00000.png, 00001.png …
 
     ``label`` is a class, or "all" for equal shares of every class: then a grid has a row a class.
-    ``truncation`` is for models that have it.  Raises UserError for a run that isn't one, a class that there
-    isn't, or a path that can't be written.
+    ``truncation`` below 1 brings all nearer to the mean style: less varied, and more like it.  Raises UserError for a
+    run that isn't one, a class that there isn't, or a path that can't be written.
     """
-    if truncation is not None:
-        raise UserError("--truncation was given, but no model of this release has truncation; leave it out.")
     trained, path = load_run(run), Path(fspath(out)).expanduser()
-    samples, labels = trained.sample_with_labels(n, label=label, seed=seed)
+    samples, labels = trained.sample_with_labels(n, label=label, seed=seed, truncation=truncation)
     if not bool(samples.isfinite().all()):
         raise UserError(f"{trained.path} diverged: its samples hold numbers that are not finite; train a new run.")
     items, numbers = trained.to_items(samples), None if labels is None else labels.numpy()

@@ -52,6 +52,8 @@ def train(
     seed: int = 0,
     preset: str | None = None,
     skip_bad: bool = False,
+    labelled: int | None = None,
+    pair: str | None = None,
     referee: bool = True,
     dry_run: bool = False,
     quiet: bool = False,
@@ -67,6 +69,8 @@ def train(
     compute: ``threads=1``, ``precision="float32"``; a run that goes on keeps its own.  The budget is ``minutes`` or
     ``images``; when neither is given the referee ends training, or 4 minutes do where there is no referee.  With
     ``dry_run`` nothing is trained: the plan is printed.
+    ``labelled`` training images keep their labels, for a model that learns from few; the others lose theirs.
+    ``pair`` makes the pairs that a translator learns from: "edges" of each image, or its "left-to-right" halves.
     ``devices`` processes train together here, on each of ``nodes`` machines, of which this is number ``node`` and
     ``master`` ("host:port") is node 0; ``out`` and the data must be where all see them.
     Raises UserError for a mistake in what was asked, Interrupted after a stop by Ctrl-C was saved, and ProcessLost
@@ -77,7 +81,7 @@ def train(
         raise UserError(f"{out!r} is no path; --out names the folder to write the run into.")
     asked = {
         "data": data, "size": size, "minutes": minutes, "images": images, "seed": seed, "preset": preset,
-        "skip_bad": skip_bad, **settings,
+        "skip_bad": skip_bad, "labelled": labelled, "pair": pair, **settings,
     }  # fmt: skip
     folder = Folder(Path(fspath(out)).expanduser())
     if crew.size > 1 and not dry_run:

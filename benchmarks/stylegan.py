@@ -1,0 +1,94 @@
+"""stylegan beside dcgan: the same data, the same minutes, several seeds.
+
+    python benchmarks/stylegan.py [--data avatars] [--size 32] [--minutes 8] [--seeds 3] [--out FOLDER] [KEY=VALUE ...]
+
+Every run is `elegan.train` without the referee, one after the other; KEY=VALUE are settings of stylegan.  FD and KID
+compare 2,500 samples with the test images, over features that were trained apart from all of them, on half of the
+training images with a seed of their own; the last row is training images in place of samples.  Prints a markdown table,
+and exits with 1 unless stylegan's FD is the lower one at every seed.  Runs that are in FOLDER already aren't repeated.
+"""
+
+import argparse
+import math
+import sys
+import tempfile
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import torch
+from scipy.stats import t
+from time_to_quality import SAMPLES, Judge
+
+import elegan
+from elegan.data import open_data
+from elegan.evaluation.fidelity import frechet_distance, kernel_distance
+
+MODELS = ("stylegan", "dcgan")
+Figures = dict[str, list[tuple[float, float]]]
+"""Model → (FD, KID), one a seed."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default="avatars")
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--minutes", type=float, default=8)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("settings", nargs="*")
+    asked = parser.parse_args()
+    folder = asked.out or Path(tempfile.mkdtemp())
+    folder.mkdir(parents=True, exist_ok=True)
+    judge = Judge(open_data(asked.data, size=asked.size), folder)
+    figures: Figures = {model: [] for model in MODELS}
+    for seed in range(asked.seeds):
+        for model in MODELS:
+            run = elegan.train(
+                model, data=asked.data, size=asked.size, minutes=asked.minutes, seed=seed,
+                out=folder / f"{model}-{seed}", referee=False, quiet=True, **settings_of(model, asked.settings),
+            )  # fmt: skip
+            figures[model].append(judged(judge, run.to_items(run.sample(SAMPLES, seed=seed + 1000))))
+    null = judged(judge, judge.data.part("train")[0][:SAMPLES])
+    print(table(figures, null, asked.minutes))
+    return 0 if all(gain < 0 for gain in differences(figures)) else 1
+
+
+def settings_of(model: str, words: list[str]) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in words) if model == "stylegan" else {}
+
+
+def judged(judge: Judge, images: np.ndarray) -> tuple[float, float]:
+    ours = judge.features.embed(images)
+    return frechet_distance(ours, judge.real), kernel_distance(ours, judge.real)
+
+
+def differences(figures: Figures) -> list[float]:
+    """stylegan's FD less dcgan's, seed by seed."""
+    return [ours[0] - theirs[0] for ours, theirs in zip(figures["stylegan"], figures["dcgan"], strict=True)]
+
+
+def table(figures: Figures, null: tuple[float, float], minutes: float) -> str:
+    seeds = len(figures["dcgan"])
+    rows: list[list[str]] = [["", *(f"seed {seed}" for seed in range(seeds))], ["---"] * (seeds + 1)]
+    rows += [[model, *map(cell, pairs)] for model, pairs in figures.items()]
+    rows += [["real against real", *[cell(null)] * seeds]]
+    title = f"FD (KID) after {minutes:g} minutes, {torch.get_num_threads()} threads:"
+    gain = f"FD of stylegan less dcgan's: {interval(differences(figures))}"
+    return "\n".join([title, "", *(f"| {' | '.join(cells)} |" for cells in rows), "", gain])
+
+
+def cell(pair: tuple[float, float]) -> str:
+    return f"{pair[0]:.2f} ({pair[1]:.3f})"
+
+
+def interval(gains: list[float]) -> str:
+    """The mean and its 95 % interval over seeds."""
+    if len(gains) < 2:
+        return f"{mean(gains):+.2f} (one seed: no interval)"
+    half = float(t.ppf(0.975, len(gains) - 1)) * stdev(gains) / math.sqrt(len(gains))
+    return f"{mean(gains):+.2f}, 95 % interval {mean(gains) - half:+.2f} to {mean(gains) + half:+.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What can be done with the styles of a generator: pure functions on tensors [n, layers, d].
+
+A style steers the generator (:meth:`elegan.game.Game.styles`): StyleGAN's w, one a layer; elsewhere z itself, as one
+layer.
+"""
+
+from elegan.latent.directions import (
+    Boundary,
+    Directions,
+    boundary,
+    closed_form_directions,
+    conditional,
+    principal_directions,
+    steer,
+)
+from elegan.latent.projection import Projection, laplacian_distance, project
+from elegan.latent.recogniser import Recogniser, train_recogniser
+from elegan.latent.styles import combine, has_latents, interpolate, is_normal, mix, truncate, walk
+
+__all__ = [
+    "Boundary",
+    "Directions",
+    "Projection",
+    "Recogniser",
+    "boundary",
+    "closed_form_directions",
+    "combine",
+    "conditional",
+    "has_latents",
+    "interpolate",
+    "is_normal",
+    "laplacian_distance",
+    "mix",
+    "principal_directions",
+    "project",
+    "steer",
+    "train_recogniser",
+    "truncate",
+    "walk",
+]

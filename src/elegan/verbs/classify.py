@@ -1,0 +1,105 @@
+"""`elegan classify`: what a run's classifier takes images for, and whether it takes them for real."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from elegan.data.decoding import decoded, parallel, put, quiet
+from elegan.data.folder import folder_files
+from elegan.data.found import BadFile, EncodedFile, plural, some
+from elegan.data.pixels import to_tensor
+from elegan.errors import UserError
+from elegan.files import write_atomically
+from elegan.verbs.classifier import ROWS, class_logits
+from elegan.verbs.run import Run, load_run
+
+COLUMNS = ("file", "class", "probability", "real_or_fake")
+Input = str | PathLike[str]
+
+
+def classify(run: str | PathLike[str], *inputs: Input, out: str | PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """Classify image files, and those in folders, of any size and mode: they take the way that training data take.
+
+    Returns a dict an image: "file", "class", its "probability" given that the image is real, and "real", the
+    probability that it is no generated one.  ``out`` is a .csv to write.  Raises UserError for a run without a
+    classifier, and where anything can't be read: then nothing is written.
+    """
+    trained, path = load_run(run), _table_path(out)
+    shape = _shape_of(trained)
+    files = [file for given in inputs for file in _files(given)]
+    if not files:
+        raise UserError("No image was given; name files or folders after the run.")
+    rows = [row for start in range(0, len(files), ROWS) for row in _rows(trained, files[start : start + ROWS], shape)]
+    if path:
+        write_atomically(path, as_csv(rows).encode())
+    return rows
+
+
+def as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """The columns file, class, probability and real_or_fake."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in rows:
+        side = "real" if row["real"] >= 0.5 else "fake"
+        writer.writerow((row["file"], row["class"], f"{row['probability']:.4f}", side))
+    return text.getvalue()
+
+
+def _table_path(out: str | PathLike[str] | None) -> Path | None:
+    path = None if out is None else Path(fspath(out)).expanduser()
+    if path and path.suffix.lower() != ".csv":
+        raise UserError(f"--out is {path}; it must be a file that ends in .csv.")
+    return path
+
+
+def _shape_of(run: Run) -> tuple[int, int, int]:
+    """Height, width and channels that the run's classifier sees."""
+    if not run.game.classifies:
+        raise UserError(f"{run.path} has no classifier, for {run.record['model']} has none; train sgan for one.")
+    if not run.game.spec.is_image:
+        raise UserError(f"{run.path} classifies vectors, not images; use elegan.load and game.class_logits in Python.")
+    channels, height, width = run.game.spec.image
+    return height, width, channels
+
+
+def _files(given: Input) -> list[EncodedFile]:
+    path = Path(fspath(given)).expanduser()
+    if not path.exists():
+        raise UserError(f"{path} doesn't exist; give image files or folders of them.")
+    if not path.is_dir():
+        return [EncodedFile(str(given), path.read_bytes)]
+    found = [file for file in folder_files(path) if file.is_image]
+    if not found:
+        raise UserError(f"{path} holds no images; give image files or folders of them.")
+    return [EncodedFile(str(path / file.name), file.read) for file in found]
+
+
+def _rows(run: Run, files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Iterator[dict[str, Any]]:
+    logits = class_logits(run.game, _images(files, shape))
+    if not bool(logits.isfinite().all()):
+        raise UserError(f"{run.path} diverged: its classifier gives numbers that are not finite; train a new run.")
+    chances, real = logits.softmax(1).max(1), logits.logsumexp(1).sigmoid()
+    names = run.described["classes"]
+    for file, chance, index, reality in zip(files, *(t.tolist() for t in (*chances, real)), strict=True):
+        yield {"file": file.name, "class": str(names[index]), "probability": chance, "real": reality}
+
+
+def _images(files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Tensor:
+    """[n, C, H, W] as games see them; raises UserError where some can't be read."""
+    with quiet():
+        pictures = list(parallel(lambda file: decoded(file, shape[:2]), files))
+    bad = [picture for picture in pictures if isinstance(picture, BadFile)]
+    if bad:
+        raise UserError(f"{len(bad):,} of {plural(len(files), 'file')} can't be read: {some(bad)}; leave them out.")
+    items = np.empty((len(files), *shape), np.uint8)
+    for picture, item in zip(pictures, items, strict=True):
+        assert not isinstance(picture, BadFile)
+        put(picture, item)
+    return to_tensor(items)

@@ -1,0 +1,43 @@
+"""`elegan edit`: mix, add up, steer and walk through what a run draws, and bring a photo of one's own into it."""
+
+from collections.abc import Callable, Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from elegan.errors import UserError, nearest
+from elegan.verbs.editing.mixing import arithmetic, film, mixing_grid, truncation_sheet
+from elegan.verbs.editing.photo import projection
+from elegan.verbs.editing.space import Space
+from elegan.verbs.editing.steering import steering_sheet
+
+ACTIONS: Mapping[str, Callable[..., dict[str, Any]]] = {
+    "mix": mixing_grid,
+    "arithmetic": arithmetic,
+    "directions": steering_sheet,
+    "project": projection,
+    "truncate": truncation_sheet,
+    "walk": film,
+}
+
+
+def edit(
+    run: str | PathLike[str], action: str, *, out: str | PathLike[str], label: str | int | None = None, **options: Any
+) -> dict[str, Any]:
+    """Do one of the edits with a run, and write its labelled picture (for "walk" a film) to ``out``.
+
+    ``label`` is the class to draw, for a run that takes one; without it each seed has its own.  The options of an
+    action are those of its command.  Wherever points are asked for, they are seeds and paths of images, "1,5,me.png"
+    or a list; seed s stands for the image of ``elegan sample --n 1 --seed s``, an image for its projection.
+
+    >>> elegan.edit("runs/avatars", "arithmetic", plus=["1,5,9", "4,6,7"], minus=["2,3,8"], out="equation.png")
+
+    Raises UserError for what can't be done, before anything is written.
+    """
+    if action not in ACTIONS:
+        raise UserError(f'There is no edit "{action}"; there are {", ".join(ACTIONS)}.{nearest(action, ACTIONS)}')
+    path = Path(fspath(out)).expanduser()
+    if action != "walk" and path.suffix.lower() != ".png":
+        raise UserError(f'"{path}" is to be one picture; end --out in .png.')
+    done = ACTIONS[action](Space(run, label), path, **options)
+    return {"out": str(path), "action": action, **done}

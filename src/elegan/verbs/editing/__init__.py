@@ -1,0 +1,1 @@
+"""The parts of `elegan edit`: sources, pictures, films, and directions with names."""

@@ -1,0 +1,99 @@
+"""Pictures of styles mixed, truncated, added up, and walked through."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from elegan.errors import UserError
+from elegan.latent import combine, mix, walk
+from elegan.pictures import contact_sheet, grid
+from elegan.provenance import write_image
+from elegan.verbs.editing.film import check_film, write_film
+from elegan.verbs.editing.space import Points, Source, Space, sources_in
+
+SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
+CELL, FILM_CELL = 96, 192
+MOST_FRAMES = 2_000
+
+
+def mixing_grid(
+    space: Space, out: Path, *, rows: str | Sequence[Source], columns: str | Sequence[Source], layers: str | None = None
+) -> dict[str, Any]:
+    """A row's image with some layers of a column's, for every row and column: the coarser half when not said."""
+    count, _ = space.shape
+    if count == 1:
+        raise UserError(
+            f"{space.run.path} is a {space.run.record['model']}, whose whole image hangs on one style, so there are no "
+            "layers to mix; take arithmetic or walk, or train stylegan."
+        )
+    chosen = space.layers(layers) if layers is not None else list(range(count // 2))
+    down, across = space.points(sources_in(rows)), space.points(sources_in(columns))
+    images = space.pixels(across)
+    lines = [np.concatenate([np.full_like(images[:1], 255), images])]
+    for index in range(len(down.styles)):
+        own = Points(down.styles[index : index + 1], None if down.label is None else down.label[index : index + 1])
+        own = own.with_styles(own.styles.expand(len(across.styles), -1, -1))
+        mixed = own.with_styles(mix(own.styles, across.styles, chosen))
+        lines.append(np.concatenate([space.pixels(own)[:1], space.pixels(mixed)]))
+    sources = [*sources_in(rows), *sources_in(columns)]
+    write_image(contact_sheet(lines, ["", *down.names], cell=CELL), out, space.label_for(sources))
+    return {"layers": chosen, "rows": list(down.names), "columns": list(across.names)}
+
+
+def truncation_sheet(space: Space, out: Path, *, seeds: str | Sequence[Source]) -> dict[str, Any]:
+    """The same points ever nearer to the mean."""
+    sources = sources_in(seeds)
+    points = space.points(sources)
+    rows = [space.pixels(space.truncated(points, share)) for share in SHARES]
+    names = [f"{share:g}" for share in SHARES]
+    write_image(contact_sheet(rows, names, cell=CELL), out, space.label_for(sources))
+    return {"shares": list(SHARES), "of": list(points.names)}
+
+
+def arithmetic(
+    space: Space,
+    out: Path,
+    *,
+    plus: Sequence[str | Sequence[Source]],
+    minus: Sequence[str | Sequence[Source]] = (),
+    strength: float = 1.0,
+) -> dict[str, Any]:
+    """Averaged concepts added and subtracted: what goes in, the mean of each group, and what comes out.
+
+    ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to.
+    """
+    if not plus:
+        raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
+    added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
+    *others, base = [group.styles for group in added]
+    mean = [base.mean(0, keepdim=True)]
+    change = [strength * group for group in others], [strength * group.styles for group in taken]
+    result = combine([*change[0], *mean], change[1], space.length)
+    answer = added[-1].with_styles(result)
+    lines, names = [], []
+    for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
+        centre = group.with_styles(combine([group.styles], length=space.length))
+        lines.append(np.concatenate([space.pixels(group), space.pixels(centre)]))
+        names.append(f"{sign} {', '.join(name.removeprefix('seed ') for name in group.names)} and their mean")
+    picture = contact_sheet([*lines, space.pixels(answer)], [*names, "="], cell=CELL)
+    sources = [source for group in (*plus, *minus) for source in sources_in(group)]
+    write_image(picture, out, space.label_for(sources))
+    return {"plus": [list(g.names) for g in added], "minus": [list(g.names) for g in taken], "strength": strength}
+
+
+def film(space: Space, out: Path, *, seeds: str | Sequence[Source], frames: int = 24, fps: int = 24) -> dict[str, Any]:
+    """A closed walk from each point to the next, ``frames`` a stretch."""
+    check_film(out)
+    points = space.points(sources_in(seeds))
+    total = len(points.styles) * frames
+    if len(points.styles) < 2:
+        raise UserError("A walk needs two seeds or images at least; give --seeds 1,2,3.")
+    if not (frames >= 1 and 1 <= fps <= 100) or total > MOST_FRAMES:
+        raise UserError(f"{total:,} frames at {fps} a second are no film; it has 1 to {MOST_FRAMES:,} at 1 to 100.")
+    labels = None if points.label is None else points.label.repeat_interleave(frames)
+    path = Points(walk(points.styles, frames, spherical=space.normal), labels)
+    pictures = [grid(image[None], cell=FILM_CELL) for image in space.pixels(path)]
+    write_film(pictures, out, space.label_for(sources_in(seeds)), fps)
+    return {"through": list(points.names), "frames": total, "seconds": round(total / fps, 2)}

@@ -1,0 +1,145 @@
+"""Directions that have names: where a part of the image changes, learned from what the data say of their parts."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from elegan.data import Data
+from elegan.errors import UserError, nearest
+from elegan.files import write_atomically
+from elegan.latent import Recogniser, boundary, conditional, train_recogniser
+from elegan.latent.directions import scaled
+from elegan.verbs.editing.space import Space
+
+FILE = "directions.npz"
+SAMPLES, SAMPLES_SEED = 4_000, 20_200_617
+"""Drawn from the run, and told apart by the recogniser; nothing to do with the seed of any run."""
+
+
+@dataclass(frozen=True)
+class NamedDirections:
+    """A boundary for every value of every part that is neither on nearly all samples nor on nearly none."""
+
+    parts: tuple[str, ...]
+    """The part that each boundary is of."""
+    values: tuple[str, ...]
+    """The value on its far side."""
+    normals: Tensor
+    """Unit normals [k, layers, d]."""
+    accuracies: tuple[float, ...]
+    """Of each boundary on held-out samples; 0.5 is chance."""
+    recognised: dict[str, float]
+    """How often the recogniser tells each part of held-out real images."""
+
+    def indices(self, wish: str) -> list[int]:
+        """The boundaries of a wish: "glasses" for all values of a part, "glasses=round" for one.  Raises UserError."""
+        part, _, value = (word.strip() for word in wish.partition("="))
+        names = [f"{p}={v}" for p, v in zip(self.parts, self.values, strict=True)]
+        found = [i for i, name in enumerate(names) if (name == f"{part}={value}" if value else self.parts[i] == part)]
+        if not found:
+            known = names if value else list(dict.fromkeys(self.parts))
+            raise UserError(f'There is no part "{wish}"; there are {", ".join(known)}.{nearest(wish, known)}')
+        return found
+
+    def direction(self, index: int, keep: str | None = None) -> Tensor:
+        """The normal [layers, d] without what would change other parts: all of them, those in ``keep``, or "none"."""
+        others = [i for i, part in enumerate(self.parts) if part != self.parts[index]]
+        if keep == "none":
+            others = []
+        elif keep is not None:
+            wanted = [i for part in keep.split(",") for i in self.indices(part)]
+            others = [i for i in others if i in wanted]
+        return conditional(self.normals[index], self.normals[others])
+
+
+def named_directions(space: Space) -> NamedDirections:
+    """The run's directions, from RUN/directions.npz where they were found before with the same weights."""
+    path = space.run.path / FILE
+    found = _read(path, space.run.weights_sha256)
+    if found is None:
+        found = find_named_directions(space)
+        _write(path, found, space.run.weights_sha256)
+    return found
+
+
+def find_named_directions(space: Space) -> NamedDirections:
+    """Teach a recogniser the data's parts, let it label samples, and part these by boundaries.
+
+    Raises UserError where the data say nothing of their images that the run isn't asked for anyway.
+    """
+    data = space.run.open_data()
+    names, values, table = parts_of(space, data)
+    recogniser = recogniser_for(data, table, [len(v) for v in values])
+    points = space.drawn(SAMPLES, SAMPLES_SEED)
+    told = recogniser.predict(space.images(points))
+    kept: list[tuple[str, str, Tensor, float]] = []
+    for part, column in enumerate(told.T):
+        for value, name in enumerate(values[part]):
+            try:
+                plane = boundary(points.styles.cpu(), column == value)
+            except ValueError:  # too few or too many samples have it
+                continue
+            kept.append((names[part], name, plane.normal, plane.accuracy))
+    if not kept:
+        raise UserError(f"All samples of {space.run.path} look alike to the recogniser; train the run for longer.")
+    parts, chosen, normals, accuracies = zip(*kept, strict=True)
+    told_well = dict(zip(names, recogniser.accuracy, strict=True))
+    return NamedDirections(parts, chosen, torch.stack(normals), accuracies, told_well)
+
+
+def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], np.ndarray]:
+    """The names of the data's parts and of their values, and int64 [N, parts]; classes are one part."""
+    if data.attributes is not None:
+        return data.attributes.names, data.attributes.values, data.attributes.table
+    if data.labels is None:
+        raise UserError(
+            f"The data of {space.run.path} have neither labels nor parts to name directions by; take --by principal."
+        )
+    if space.game.conditional:
+        raise UserError(
+            f"{space.run.path} draws the class that it is asked for, so its latents say nothing of it; take "
+            "--label for the class, and --by principal for the rest."
+        )
+    return ("class",), (tuple(map(str, data.classes)),), data.labels[:, None]
+
+
+def recogniser_for(data: Data, table: np.ndarray, counts: list[int], **settings: int) -> Recogniser:
+    """A recogniser of the training images' parts, measured on the validation images."""
+    train, held = (data.indices(part) for part in ("train", "validation"))
+    rows = torch.from_numpy(table)
+    known = data.tensor(held), rows[held]
+    return train_recogniser(data.tensor(train), rows[train], counts, known, **settings)
+
+
+def scaled_to(space: Space, vectors: Tensor) -> Tensor:
+    """Directions [k, layers, d], one standard deviation of the run's styles long."""
+    return scaled(vectors, space.drawn(1_000, SAMPLES_SEED + 1).styles.cpu())
+
+
+def _write(path: Path, found: NamedDirections, weights: str) -> None:
+    said = {
+        "weights_sha256": weights, "parts": found.parts, "values": found.values, "accuracies": found.accuracies,
+        "recognised": found.recognised,
+    }  # fmt: skip
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, normals=found.normals.numpy(), said=np.array(json.dumps(said)))
+    write_atomically(path, buffer.getvalue())
+
+
+def _read(path: Path, weights: str) -> NamedDirections | None:
+    """None where there are none of these weights."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            said, normals = json.loads(str(arrays["said"])), torch.from_numpy(arrays["normals"])
+        if said["weights_sha256"] != weights:
+            return None
+        names = tuple(said["parts"]), tuple(said["values"])
+        return NamedDirections(*names, normals, tuple(said["accuracies"]), said["recognised"])
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        return None

@@ -1,0 +1,549 @@
+"""The latent tools, on generators whose truth is known, and `elegan edit` on a small run."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import elegan
+from elegan.cli import main
+from elegan.data import open_data
+from elegan.data.attributes import Attributes
+from elegan.errors import UserError
+from elegan.game import Config, Game, Random, Spec
+from elegan.latent import (
+    boundary,
+    closed_form_directions,
+    combine,
+    conditional,
+    has_latents,
+    interpolate,
+    is_normal,
+    laplacian_distance,
+    mix,
+    principal_directions,
+    project,
+    steer,
+    train_recogniser,
+    truncate,
+    walk,
+)
+from elegan.latent.directions import scaled
+from elegan.models import MODELS, find
+from elegan.provenance import COMPOSITE, TRAINED, mp4, read_label
+from elegan.verbs.edit import edit
+from elegan.verbs.editing import film as film_module
+from elegan.verbs.editing import named as named_module
+from elegan.verbs.editing import space as space_module
+from elegan.verbs.editing.film import write_film
+from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
+from elegan.verbs.editing.space import Space, sources_in, with_channels
+from elegan.verbs.folder import Folder
+from elegan.verbs.plan import make_plan
+from elegan.verbs.run import write_json
+
+LAYERS, SIZE, SIDE = 3, 6, 8
+STYLEGAN = dict(width=16, narrow=16, features=16, style=16, latent=16)
+
+
+class Squares(Game):
+    """A style game whose truth is known: layer k's first coordinate lights the k-th square of the image.
+
+    Styles are z through a mixing matrix, so that what lights the squares is correlated, as parts of faces are.
+    """
+
+    def __init__(self, config=None, spec=None):
+        super().__init__(config or Config(), spec or Spec({"real": (1, SIDE, SIDE)}))
+        generator = torch.Generator().manual_seed(5)
+        self.register_buffer("mixing", torch.eye(SIZE) + 0.3 * torch.rand(SIZE, SIZE, generator=generator))
+
+    def latents(self, n, random):
+        return random.normal(n, SIZE)
+
+    def styles(self, z, condition):
+        return (z @ self.mixing)[:, None].repeat(1, LAYERS, 1)
+
+    def style_weights(self):
+        return [torch.eye(SIZE)[:1] for _ in range(LAYERS)]
+
+    def render(self, styles, condition):
+        images = -torch.ones(len(styles), 1, SIDE, SIDE)
+        images[:, :, :4, :4] += (1 + styles[:, 0, 0].tanh())[:, None, None, None]
+        images[:, :, :4, 4:] += (1 + styles[:, 1, 1].tanh())[:, None, None, None]
+        images[:, :, 4:, :4] += (1 + styles[:, 2, 2].tanh())[:, None, None, None]
+        return images
+
+
+def normal(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def untrained(path, model, **settings):
+    """A run folder with what the edits read of it; its generator has learned nothing."""
+    plan = make_plan(model, images=64, batch=16, **settings)
+    path.mkdir()
+    write_json(path / "run.json", plan.record(plan.budget()))
+    Folder(path).write_generator(plan, plan.new_training(64))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return untrained(tmp_path_factory.mktemp("latent") / "run", "dcgan", data="digits", size=8, width=8, latent=16)
+
+
+@pytest.fixture
+def squares(run, monkeypatch):
+    """The run as a space whose game is Squares."""
+
+    def load(path):
+        loaded = elegan.load(path)
+        loaded.__dict__["game"] = Squares().eval()
+        return loaded
+
+    monkeypatch.setattr(space_module, "load_run", load)
+    return Space(str(run))
+
+
+# pure functions ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("spherical", [True, False])
+def test_an_interpolation_begins_and_ends_where_it_was_told(spherical):
+    a, b = normal(4, 1, 16), normal(4, 1, 16, seed=1)
+    torch.testing.assert_close(interpolate(a, b, 0.0, spherical=spherical), a)
+    torch.testing.assert_close(interpolate(a, b, 1.0, spherical=spherical), b)
+
+
+def test_latents_keep_their_length_on_the_great_circle_and_lose_it_on_the_straight_line():
+    a, b = normal(4, 1, 64), normal(4, 1, 64, seed=1)
+    ends = (a.norm(dim=-1) + b.norm(dim=-1)) / 2
+    torch.testing.assert_close(interpolate(a, b, 0.5, spherical=True).norm(dim=-1), ends)
+    assert bool((interpolate(a, b, 0.5, spherical=False).norm(dim=-1) < 0.9 * ends).all())
+
+
+@pytest.mark.parametrize("other", [1.0, -1.0, 2.0])
+def test_parallel_latents_can_be_interpolated(other):
+    a = normal(1, 1, 8)
+    assert bool(interpolate(a, other * a, 0.5, spherical=True).isfinite().all())
+
+
+def test_a_walk_passes_its_stations_and_closes():
+    stations = normal(3, 2, 8)
+    path = walk(stations, 5, spherical=True)
+    assert path.shape == (15, 2, 8)
+    torch.testing.assert_close(path[::5], stations)
+    steps = (path.roll(-1, 0) - path).norm(dim=(1, 2))
+    assert steps.max() < 0.7 * (stations[1] - stations[0]).norm()
+
+
+def test_mixing_takes_the_layers_of_the_other_and_leaves_both_alone():
+    a, b = normal(2, 4, 3), normal(2, 4, 3, seed=1)
+    before = a.clone()
+    mixed = mix(a, b, [0, 2])
+    assert torch.equal(mixed[:, [0, 2]], b[:, [0, 2]])
+    assert torch.equal(mixed[:, [1, 3]], a[:, [1, 3]])
+    assert torch.equal(a, before)
+    with pytest.raises(IndexError):
+        mix(a, b, [4])
+
+
+def test_truncation_scales_the_distance_from_the_mean():
+    styles, mean = normal(5, 2, 3), normal(5, 2, 3, seed=1)
+    torch.testing.assert_close(truncate(styles, mean, 1.0), styles)
+    torch.testing.assert_close(truncate(styles, mean, 0.0), mean)
+    torch.testing.assert_close((truncate(styles, mean, 0.5) - mean).norm(), (styles - mean).norm() / 2)
+
+
+def test_concepts_are_means_that_are_added_and_subtracted():
+    a, b, c = normal(3, 2, 8), normal(5, 2, 8, seed=1), normal(1, 2, 8, seed=2)
+    torch.testing.assert_close(combine([a, c], [b])[0], a.mean(0) + c[0] - b.mean(0))
+    torch.testing.assert_close(combine([a], length=3.0).norm(dim=-1), torch.full((1, 2), 3.0))
+
+
+# directions -------------------------------------------------------------------------------------------------------
+
+
+def test_principal_directions_are_where_styles_vary_most_and_as_long_as_they_vary():
+    spread = torch.tensor([0.5, 4.0, 1.0, 2.0])
+    styles = (normal(4000, 4) * spread)[:, None].repeat(1, 3, 1)
+    found = principal_directions(styles, 2)
+    assert found.vectors.shape == (2, 3, 4)
+    torch.testing.assert_close(
+        found.vectors[:, 0].abs(), torch.tensor([[0, 4.0, 0, 0], [0, 0, 0, 2.0]]), atol=0.2, rtol=0
+    )
+    assert torch.equal(found.vectors[:, 0], found.vectors[:, 2])
+
+
+def test_principal_directions_of_unequal_layers_use_all_of_them():
+    styles = normal(2000, 2, 3)
+    styles[:, 1, 2] *= 5
+    assert principal_directions(styles, 1).vectors[0].abs().argmax() == 5
+
+
+def test_the_closed_form_finds_what_the_weights_amplify_in_the_chosen_layers():
+    weights = [torch.eye(4)[[2, 2, 0]], torch.eye(4)[[1, 1, 1]]]
+    styles = normal(2000, 2, 4)
+    first = closed_form_directions(weights, styles, 2, [0])
+    assert first.vectors[0, 0].abs().argmax() == 2
+    assert not first.vectors[:, 1].any()
+    assert first.vectors[0].norm() == pytest.approx(1, abs=0.1)
+    assert closed_form_directions(weights, styles, 1, [1]).vectors[0, 1].abs().argmax() == 1
+
+
+def test_a_boundary_is_where_a_label_changes_and_its_accuracy_is_honest():
+    styles, truth = normal(2000, 1, 8), normal(8, seed=1)
+    score = styles[:, 0] @ truth
+    found = boundary(styles, score > 1)
+    assert float((found.normal[0] @ truth) / truth.norm()) > 0.95
+    assert found.accuracy > 0.9
+    assert boundary(styles, score[torch.randperm(2000)] > 1).accuracy == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_boundary_needs_both_sides():
+    with pytest.raises(ValueError, match="10 on each side"):
+        boundary(normal(100, 1, 4), torch.arange(100) < 3)
+
+
+def test_a_conditional_direction_leaves_the_others_as_they_are():
+    direction, others = normal(2, 6), normal(3, 2, 6, seed=1)
+    apart = conditional(direction, others)
+    assert float((others.flatten(1) @ apart.flatten()).abs().max()) < 1e-5
+    unit = others[0] / others[0].norm()
+    torch.testing.assert_close(conditional(direction, others[:1]), direction - (direction * unit).sum() * unit)
+    torch.testing.assert_close(conditional(direction, torch.cat([others, others])), apart)
+    assert conditional(direction, others[:0]) is direction
+
+
+def test_a_direction_moves_the_chosen_layers_alone():
+    styles, direction = normal(2, 3, 4), normal(3, 4, seed=1)
+    moved = steer(styles, direction, 2.0, [1])
+    assert torch.equal(moved[:, [0, 2]], styles[:, [0, 2]])
+    torch.testing.assert_close(moved[:, 1], styles[:, 1] + 2 * direction[1])
+
+
+def test_directions_are_one_standard_deviation_long():
+    styles = normal(4000, 2, 3) * 3
+    lengths = scaled(normal(4, 2, 3, seed=1), styles).flatten(1).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.full((4,), 3.0), atol=0.2, rtol=0)
+
+
+# projection and recognition ---------------------------------------------------------------------------------------
+
+
+def test_the_pyramid_sees_coarse_and_fine_differences():
+    image = normal(1, 3, 17, 30)
+    assert laplacian_distance(image, image).item() == 0
+    checks = (torch.arange(17)[:, None] + torch.arange(30)) % 2 * 2.0 - 1
+    assert laplacian_distance(image + 0.1, image).item() == pytest.approx(0.1, abs=1e-4)
+    assert laplacian_distance(image + 0.1 * checks, image).item() > 0.09
+
+
+def test_an_image_that_the_generator_drew_is_found_again():
+    game = Squares()
+    styles = game.styles(game.latents(64, Random((0,))), {})
+    target = game.render(game.styles(game.latents(1, Random((9,))), {}), {})
+    found = project(lambda s: game.render(s, {}), target, styles, steps=100)
+    assert found.distance < 1 < found.start
+    assert torch.equal(game.render(found.style, {}), found.image)
+
+
+def test_a_projection_is_never_farther_than_where_it_began():
+    game = Squares()
+    styles = game.styles(game.latents(32, Random((0,))), {})
+    found = project(lambda s: game.render(s, {}), 3 * normal(1, 1, SIDE, SIDE), styles, steps=1)
+    assert found.distance <= found.start
+
+
+def test_a_recogniser_learns_parts_and_says_how_well():
+    data = open_data("digits", size=8)
+    train, held = (data.indices(part) for part in ("train", "validation"))
+    table = torch.stack([torch.from_numpy(data.labels), torch.from_numpy(data.labels % 2)], 1)
+    known = data.tensor(held), table[held]
+    small = dict(width=16, epochs=6)
+    recogniser = train_recogniser(data.tensor(train), table[train], (10, 2), known, **small)
+    assert min(recogniser.accuracy) > 0.85
+    assert recogniser.predict(known[0]).shape == (len(held), 2)
+    again = train_recogniser(data.tensor(train), table[train], (10, 2), known, **small)
+    assert again.accuracy == recogniser.accuracy
+
+
+# the contract -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_with_latents_samples_by_rendering_its_styles(name):
+    kind = find(name)
+    if kind.render is Game.render:
+        assert kind.translations
+        return
+    spec = Spec({"real": (3, 32, 32), "label": ()}, ("a", "b"), 100)
+    game = kind(kind.Config(), spec).eval()
+    assert has_latents(game)
+    condition = {"label": torch.tensor([0, 1, 1])}
+    with torch.no_grad():
+        sampled = game.sample(3, condition, Random((4,)))
+        styles = game.styles(game.latents(3, Random((4,))), condition)
+        rendered = game.render(styles, condition)
+    assert torch.equal(sampled, rendered)
+    assert styles.shape[1] == 1 or not is_normal(game)
+    assert game.mean_style(3, condition).shape == styles.shape
+    for weight in game.style_weights():
+        assert weight.shape[1] == styles.shape[2]
+
+
+# the command ------------------------------------------------------------------------------------------------------
+
+
+def test_a_seed_stands_for_the_first_sample_of_that_seed(run):
+    gan, space = elegan.load(run), Space(str(run))
+    points = space.points([7, "3"])
+    assert points.names == ("seed 7", "seed 3")
+    torch.testing.assert_close(space.images(points)[1:], torch.Tensor(gan.sample(1, seed=3)))
+
+
+ACTIONS = {
+    "arithmetic": ["--plus", "1,2,3", "--minus", "4,5", "--plus", "6"],
+    "directions": ["--seeds", "1,2", "--count", "2"],
+    "directions-principal": ["--seeds", "1", "--by", "principal", "--strength", "3"],
+    "truncate": ["--seeds", "1,2"],
+}
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_edit_writes_a_labelled_picture(run, tmp_path, capsys, name):
+    action, out = name.partition("-")[0], tmp_path / "a.png"
+    assert main(["edit", str(run), action, "--out", str(out), "--json", *ACTIONS[name]]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["out"] == str(out)
+    label = read_label(out)
+    assert label.weights_sha256 == elegan.load(run).weights_sha256
+    assert label.digital_source_type == TRAINED
+    assert Image.open(out).width > 100
+
+
+def test_a_walk_is_a_labelled_film(run, tmp_path):
+    out = tmp_path / "walk.gif"
+    assert main(["edit", str(run), "walk", "--seeds", "1,2", "--frames", "4", "--out", str(out)]) == 0
+    assert Image.open(out).n_frames == 8
+    assert read_label(out).seed == 1
+
+
+def test_a_photo_is_projected_and_the_file_says_that_a_real_image_went_in(run, tmp_path, capsys):
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
+    elegan.load(run).sample(1, seed=12).images()[0].resize((50, 40)).save(photo)
+    assert main(["edit", str(run), "project", str(photo), "--out", str(out), "--steps", "40", "--json"]) == 0
+    done = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert done["distance"] <= done["before"]
+    assert read_label(out).digital_source_type == COMPOSITE
+
+
+def test_photos_and_seeds_can_be_added_up(run, tmp_path):
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.full((9, 30, 4), 120, np.uint8)).save(photo)
+    done = edit(run, "arithmetic", out=tmp_path / "a.png", plus=[[1, 2], f"{photo}"], minus=["3"])
+    assert done["plus"] == [["seed 1", "seed 2"], ["photo.png"]]
+    assert read_label(tmp_path / "a.png").digital_source_type == COMPOSITE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mix"], "no layers to mix"),
+        (["arithmetic"], "give --plus"),
+        (["arithmetic", "--plus", "1,missing.png"], "missing.png"),
+        (["walk", "--seeds", "1,2"], "end it in .gif"),
+        (["directions", "--layers", "1"], "layers 0 to 0"),
+        (["directions", "--layers", "x"], "numbers and ranges"),
+        (["directions", "--by", "principal", "--part", "hat"], "leave out --by"),
+        (["directions", "--by", "labels", "--strength", "0"], "strength is 0"),
+        (["directions", "--label", "3"], "without labels"),
+        (["project"], "no photo"),
+        (["truncate", "--seeds", ""], "No seed"),
+        (["mixx"], 'Did you mean "mix"'),
+        ([], "no edit is named"),
+    ],
+)
+def test_an_edit_that_cannot_be_done_is_answered_in_a_sentence(run, tmp_path, capsys, words, said):
+    assert main(["edit", str(run), *words, "--out", str(tmp_path / "out.png")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert len(error.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_photo_of_a_run_with_classes_takes_the_class_of_the_nearest_sample(tmp_path):
+    run = untrained(tmp_path / "r", "cgan", data="digits", size=8, width=16, narrow=16, latent=8)
+    elegan.load(run).sample(1, seed=12, label=3).images()[0].save(tmp_path / "photo.png")
+    space = Space(str(run), label=3)
+    assert space.projected(tmp_path / "photo.png", steps=1).label.tolist() == [3]
+    points = Space(str(run)).points([1, tmp_path / "photo.png"])
+    assert points.label.shape == (2,)
+    with pytest.raises(UserError, match="one class"):
+        Space(str(run), label="all")
+
+
+def test_vectors_cannot_be_edited(tmp_path):
+    untrained(tmp_path / "r", "gan", data="ring", width=8, depth=1)
+    with pytest.raises(UserError, match="vectors"):
+        edit(tmp_path / "r", "truncate", out=tmp_path / "a.png")
+
+
+def test_every_action_has_help(capsys):
+    for action in ("mix", "arithmetic", "directions", "project", "truncate", "walk"):
+        assert main(["edit", action, "--help"]) == 0
+        assert "--out" in capsys.readouterr().out
+    assert main(["edit", "--help"]) == 0
+
+
+def test_truncation_narrows_samples_and_1_changes_nothing(run):
+    gan = elegan.load(run)
+    plain, one, half, none = (torch.Tensor(gan.sample(32, truncation=share)) for share in (None, 1.0, 0.5, 0.0))
+    assert torch.equal(plain, one)
+    assert half.std(0).mean() < plain.std(0).mean()
+    torch.testing.assert_close(none, none[:1].expand_as(none))
+    with pytest.raises(UserError, match="between 0 and 2"):
+        gan.sample(2, truncation=3.0)
+
+
+def test_a_style_model_mixes_truncates_and_has_directions_in_its_layers(tmp_path):
+    run = untrained(tmp_path / "r", "stylegan", data="digits", size=8, **STYLEGAN)
+    space = Space(str(run))
+    assert space.shape[0] > 1
+    assert not space.normal
+    mixed = edit(run, "mix", out=tmp_path / "a.png", rows="1,2", columns="3", label=4)
+    assert mixed["layers"] == list(range(space.shape[0] // 2))
+    done = edit(run, "directions", out=tmp_path / "b.png", layers="1-2", count=1)
+    assert (done["by"], done["layers"]) == ("closed-form", [1, 2])
+    points = space.points([1, 2])
+    near = space.truncated(points, 0.5)
+    assert (near.styles - points.styles).abs().max() > 0
+    torch.testing.assert_close(space.truncated(near, 1.0).styles, near.styles)
+
+
+# styles with layers -----------------------------------------------------------------------------------------------
+
+
+def test_a_mixing_grid_has_a_column_of_rows_and_a_row_of_columns(squares, tmp_path):
+    from elegan.verbs.editing.mixing import mixing_grid
+
+    done = mixing_grid(squares, tmp_path / "a.png", rows="1,2", columns="3,4,5", layers="0,2")
+    assert done["layers"] == [0, 2]
+    assert read_label(tmp_path / "a.png").seed == 1
+
+
+def test_layers_are_chosen_by_ranges(squares):
+    assert squares.layers(None) == [0, 1, 2]
+    assert squares.layers("1-2") == [1, 2]
+    assert squares.layers("2,0") == [0, 2]
+
+
+@pytest.fixture
+def lit(squares, monkeypatch):
+    """The space of Squares with data that say which squares are lit."""
+    styles = squares.drawn(600, 77)
+    images, style = squares.pixels(styles), styles.styles
+    table = torch.stack([style[:, k, k] > 0 for k in range(3)], 1).long().numpy()
+    data = open_data("digits", size=SIDE)
+    split = type(data.split)(np.arange(400), np.arange(400, 500), np.arange(500, 600))
+    attributes = Attributes(("first", "second", "third"), (("dark", "lit"),) * 3, table)
+    known = replace(data, items=images, labels=None, classes=(), split=split, attributes=attributes, fingerprint="")
+    monkeypatch.setattr(squares.run, "open_data", lambda: known)
+    monkeypatch.setattr(named_module, "SAMPLES", 600)
+    return squares
+
+
+def test_named_directions_change_their_part_and_spare_the_others(lit):
+    found = find_named_directions(lit)
+    assert set(found.parts) == {"first", "second", "third"}
+    assert min(found.recognised.values()) > 0.85
+    (index,) = found.indices("second=lit")
+    assert found.accuracies[index] > 0.85
+    direction = scaled(found.direction(index)[None], lit.drawn(200, 1).styles)[0]
+    styles = lit.drawn(200, 3).styles
+    change = (steer(styles, direction, 1.0) - styles)[0]
+    assert change[1, 1] > 3 * max(abs(change[0, 0]), abs(change[2, 2]))
+
+
+def test_a_part_can_be_moved_in_the_layers_where_it_is_drawn(lit):
+    found = find_named_directions(lit)
+    (index,) = found.indices("third=lit")
+    moved = steer(torch.zeros(1, LAYERS, SIZE), found.direction(index, "none"), 3.0, lit.layers("2"))
+    before, after = (lit.game.render(styles, {})[0, 0] for styles in (torch.zeros(1, LAYERS, SIZE), moved))
+    assert float((after - before)[4:, :4].min()) > 0.3
+    assert float((after - before)[:4].abs().max()) == 0
+
+
+def test_named_directions_are_kept_for_the_weights_they_were_found_with(lit, monkeypatch):
+    path = lit.run.path / FILE
+    path.unlink(missing_ok=True)
+    first = named_directions(lit)
+    monkeypatch.setattr(named_module, "find_named_directions", lambda space: pytest.fail("they were kept"))
+    again = named_directions(lit)
+    assert torch.equal(first.normals, again.normals)
+    assert (first.parts, first.values, first.accuracies) == (again.parts, again.values, again.accuracies)
+    path.write_bytes(b"damaged")
+    monkeypatch.setattr(named_module, "find_named_directions", lambda space: first)
+    assert torch.equal(named_directions(lit).normals, first.normals)
+    path.unlink()
+
+
+def test_a_wish_for_a_part_that_there_is_not_is_answered():
+    known = NamedDirections(("hat", "hat"), ("cap", "crown"), normal(2, 1, 4), (0.9, 0.9), {"hat": 1.0})
+    assert known.indices("hat") == [0, 1]
+    assert known.indices("hat = crown") == [1]
+    with pytest.raises(UserError, match=r'no part "hut".*Did you mean "hat"'):
+        known.indices("hut")
+    with pytest.raises(UserError, match="hat=crown"):
+        known.indices("hat=crowd")
+
+
+def test_parts_are_drawn_by_the_command_itself(lit, tmp_path, monkeypatch):
+    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label: lit)
+    done = edit("run", "directions", out=tmp_path / "a.png", part="first,third=lit", seeds=[1], keep="second")
+    assert done["directions"] == ["first: dark", "first: lit", "third: lit"]
+    assert done["by"] == "labels"
+    (lit.run.path / FILE).unlink()
+
+
+# small things -----------------------------------------------------------------------------------------------------
+
+
+def test_sources_are_seeds_and_paths():
+    assert sources_in("1, 5,me.png") == [1, 5, "me.png"]
+    assert sources_in([3, "4"]) == [3, "4"]
+
+
+def test_photos_get_the_channels_of_the_run():
+    clear = np.zeros((2, 2, 4), np.uint8)
+    assert with_channels(clear, 3).min() == 255
+    assert with_channels(np.full((2, 2, 3), 90, np.uint8), 1).tolist() == [[[90], [90]]] * 2
+    assert with_channels(np.full((2, 2, 1), 7, np.uint8), 4)[0, 0].tolist() == [7, 7, 7, 255]
+    assert with_channels(np.dstack([np.full((2, 2), 50, np.uint8)] * 3 + [clear[..., :1] + 255]), 1)[0, 0] == [50]
+
+
+def test_a_film_carries_its_label_in_a_box_of_its_own(tmp_path):
+    box = b"\x00\x00\x00\x0cftypisom" + b"\x00\x00\x00\x00mdat" + b"frames"
+    assert mp4.extract(box) is None
+    sized = b"\x00\x00\x00\x0cftypisom"
+    assert mp4.extract(mp4.insert(sized, "packet")) == "packet"
+    with pytest.raises(ValueError, match="cut short"):
+        mp4.extract(mp4.insert(sized, "packet")[:-2])
+
+
+def test_an_mp4_without_its_package_is_refused_before_any_work(run, tmp_path, monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(film_module, "import_module", missing)
+    with pytest.raises(UserError, match="pip install av"):
+        edit(run, "walk", out=tmp_path / "a.mp4", seeds=[1, 2])
+
+
+def test_an_mp4_says_what_it_is(run, tmp_path):
+    pytest.importorskip("av")
+    label = elegan.load(run).label_for(3)
+    write_film([Image.new("RGB", (33, 20), colour) for colour in ("red", "blue")], tmp_path / "a.mp4", label, 24)
+    assert read_label(tmp_path / "a.mp4") == label
