@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -212,12 +213,12 @@ def test_data_are_checked_with_a_status_for_scripts(capsys, tmp_path):
 
 def test_the_doctor_measures_and_names_what_is_missing(capsys, monkeypatch):
     monkeypatch.setattr("elegan.verbs.doctor.SECONDS", 0.01)
-    extras = {"no_such_module": ("no-such-package", "nothing"), "PIL": ("pillow", "pictures")}
+    extras = {"no_such_module": ("no-such-package", "nothing"), "rich": ("'rich[jupyter]'", "tables")}
     monkeypatch.setattr("elegan.verbs.doctor.EXTRAS", extras)
     assert main(["doctor", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["extras"]["no_such_module"] is None
-    assert found["extras"]["PIL"]
+    assert found["extras"]["rich"] == version("rich")
     assert len(found["gflops"]) == 4
     assert all(speed > 0 for speed in found["gflops"].values())
     assert found["trains_in"] in ("float32", "bf16")

@@ -310,7 +310,7 @@ def test_the_usage_says_that_runs_may_be_left_out(capsys):
     assert main(["evaluate", "--help"]) == 0
     usage = capsys.readouterr().out
     assert "[OPTIONS] [RUN] [RUN_B]" in usage
-    assert "leaves the usual report alone" in " ".join(usage.split())
+    assert "leave the usual report alone" in " ".join(usage.split())
 
 
 def test_labels_that_the_data_do_not_have_are_left_out_with_a_note(data, fresh, tmp_path):

@@ -31,6 +31,7 @@ SMALL = {
     "dcgan": {"width": 8, "latent": 16, "gamma": 1.0},
     "cgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "gamma": 1.0},
     "r3gan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "gamma": 1.0},
+    "progan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "gamma": 1.0},
     "sgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "ramp": 0.1},
     "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16, "gamma": 1.0},
     "pix2pix": {"width": 8, "discriminator_width": 8},

@@ -216,7 +216,6 @@ class ProGAN(Game):
     def after_move(self, move: Move, batch: Batch) -> None:
         """The generator keeps how far it has grown, so that samples are drawn alike."""
         super().after_move(move, batch)
-        super().after_move(move, batch)
         self.generator.keep(self.doublings(batch.progress.fraction))
 
     def style_weights(self) -> Sequence[Tensor]:

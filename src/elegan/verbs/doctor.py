@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "datasets": ("'elegan[data]'", "data sets from the Hugging Face hub"),
+    "onnxruntime": ("'elegan[export]'", "generators that run without torch"),
+    "av": ("'elegan[video]'", "latent walks as .mp4"),
 }
 """Module → what pip installs for it, and what it is for."""
 SECONDS = 0.25
@@ -139,7 +141,7 @@ def _version(module: str) -> str | None:
     if importlib.util.find_spec(module) is None:
         return None
     try:
-        return importlib.metadata.version(EXTRAS[module][0])
+        return importlib.metadata.version(module)
     except importlib.metadata.PackageNotFoundError:
         return "of unknown version"
 

@@ -56,4 +56,4 @@ def _av() -> Any:
     try:
         return import_module("av")
     except ImportError as error:
-        raise UserError("An .mp4 needs the package av; `pip install av`, or end --out in .gif.") from error
+        raise UserError("An .mp4 needs the package av; pip install 'elegan[video]', or end --out in .gif.") from error
