@@ -89,7 +89,7 @@ def improved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     if ranks[0] != ranks[1]:
         return ranks[1] > ranks[0]
     worse, better = (report["fidelity"]["kernel_distance"] for report in (before, after))
-    return bool(better["high"] < worse["low"])
+    return bool(better["interval"][1] < worse["interval"][0])
 
 
 def case(name: str, asked: Settings, data: Data, out: Path) -> dict[str, Any]:
