@@ -364,7 +364,7 @@ class Game(nn.Module):
         return ()
 
     def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
-        """The items [n, *spec.real] of styles [n, layers, d]; can be differentiated."""
+        """The items ``[n, *spec.real]`` of styles [n, layers, d]; can be differentiated."""
         raise NotImplementedError
 
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:
@@ -381,7 +381,7 @@ class Game(nn.Module):
         raise NotImplementedError
 
     def class_logits(self, items: Tensor) -> Tensor:
-        """Logits [n, classes] of items [n, *spec.real], beside which the logit of a generated item is 0."""
+        """Logits [n, classes] of items ``[n, *spec.real]``, beside which the logit of a generated item is 0."""
         raise NotImplementedError
 
     def scores(self, batch: Batch) -> Tensor:
