@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from elegan.errors import UserError
-from elegan.evaluation.advice import ADVICE, ADVICE_KO, STEPS, advised
+from elegan.evaluation.advice import ADVICE, ADVICE_KO, STEPS, advised, knows_by_heart
 from elegan.evaluation.comparison import compare_reports, paired_differences
 from elegan.evaluation.estimate import Estimate
 from elegan.evaluation.labels import HIGHER, LABELS, LOWER, READING, label
@@ -471,3 +471,20 @@ def test_signs_of_trouble_are_listed_with_the_images_shown(tmp_path):
     assert "12,800" in page
     write_report(tmp_path, {**report(), "alarms": []}, [], {})
     assert "Signs of trouble" not in (tmp_path / "report.html").read_text()
+
+
+def test_a_discriminator_that_knows_its_items_by_heart_asks_for_more_data_first():
+    signal = {"overfit_signal": {"value": 0.29, "interval": [0.24, 0.35]}}
+    assert knows_by_heart(signal)
+    assert not knows_by_heart({"overfit_signal": {"value": 0.05, "interval": [0.01, 0.09]}})
+    assert not knows_by_heart({"overfit_signal": {"value": "NaN", "interval": ["NaN", "NaN"]}})
+    assert not knows_by_heart({})
+    settings = {"lr": 1e-3, "width": 8, "augment": None}
+    (hungry,) = advised([{"code": "BUDGET"}], settings=settings, usual=settings, by_heart=True)
+    assert hungry["steps"][0].startswith("Train on more data")
+    assert hungry["steps"][1].startswith("Augment more strongly")
+    assert len(hungry["steps"]) == len(set(hungry["steps"]))
+    (departed,) = advised([{"code": "BUDGET"}], settings=settings | {"width": 4}, usual=settings, by_heart=True)
+    assert departed["steps"][0].startswith("Go back to the model's own settings")
+    (fine,) = advised([{"code": "INDISTINGUISHABLE"}], settings=settings, usual=settings, by_heart=True)
+    assert "more data" not in fine["advice"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 Step = tuple[str, str]
 """A sentence in English and in Korean."""
@@ -177,6 +178,9 @@ SUSPECTS: Mapping[str, Sequence[str]] = {
     "OVERFIT": DATA,
 }
 """Verdict code → the settings that may have caused it, where they are not what the model would have chosen."""
+HUNGRY = {"LOW_QUALITY", "MISSING_MODE", "SCARCE_MODE", "OVER_GENERALISED", "PLATEAU", "NOT_YET", "BUDGET"}
+"""Verdict codes that too few training items can cause."""
+BY_HEART = 0.1
 
 
 def advised(
@@ -186,19 +190,22 @@ def advised(
     usual: Mapping[str, object] | None = None,
     trend: str = "",
     returns: Sequence[Mapping[str, object]] = (),
+    by_heart: bool = False,
 ) -> list[dict[str, object]]:
     """The findings with their "steps" and "steps_ko", lists of sentences, and "advice" and "advice_ko", all of them.
 
     ``settings`` are a run's, ``usual`` those that its model chooses by itself for such data: what differs
     and may have caused the finding comes first.  Without settings nothing is known of the training, and the steps name
     no options.  ``trend`` is the last look's; ``returns`` are the times that training went back
-    (:func:`elegan.evaluation.wording.went_back`): what it went on with comes next.
+    (:func:`elegan.evaluation.wording.went_back`): what it went on with comes next.  With ``by_heart``, that the
+    discriminator knows its training items (:func:`knows_by_heart`), more data come before what more training or larger
+    networks would give.
     """
     departures = _departures(settings or {}, usual or {})
     calmer = _calmer(returns)
     result = []
     for finding in findings:
-        steps = _steps(str(finding["code"]), departures, trend, calmer)
+        steps = _steps(str(finding["code"]), departures, trend, calmer, by_heart)
         known = [step for step in steps if _possible(step, settings)] if settings else _in_general(steps)
         english, korean = [step[0] for step in known], [step[1] for step in known]
         said = {"advice": " ".join(english), "advice_ko": " ".join(korean), "steps": english, "steps_ko": korean}
@@ -207,15 +214,23 @@ def advised(
 
 
 def _steps(
-    code: str, departures: Mapping[str, tuple[object, object]], trend: str, calmer: Sequence[Step]
-) -> list[Step]:  # fmt: skip
+    code: str, departures: Mapping[str, tuple[object, object]], trend: str, calmer: Sequence[Step], by_heart: bool
+) -> list[Step]:
     suspects = {name: departures[name] for name in SUSPECTS.get(code, ()) if name in departures}
     unfinished = code in ("NOT_YET", "BUDGET") and trend in NEXT
     steps = list(NEXT[trend] if unfinished else STEPS.get(code, ()))
     if trend == "worse" and MORE_BUDGET in steps:  # more of the same would make it worse still
         steps = [*NEXT["worse"], *(step for step in steps if step not in NEXT["worse"] and step != MORE_BUDGET)]
+    if by_heart and code in HUNGRY:
+        steps = [MORE_DATA, AUGMENT, *(step for step in steps if step not in (MORE_DATA, AUGMENT))]
     first = [_put_back(suspects)] if suspects else []
     return [*first, *(calmer if "lr" in SUSPECTS.get(code, ()) else ()), *steps]
+
+
+def knows_by_heart(equilibrium: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the discriminator surely scores a training item above a held-out one BY_HEART more often than half."""
+    interval = equilibrium.get("overfit_signal", {}).get("interval")
+    return interval is not None and isinstance(interval[0], int | float) and interval[0] > BY_HEART
 
 
 def _calmer(returns: Sequence[Mapping[str, object]]) -> list[Step]:

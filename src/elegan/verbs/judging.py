@@ -8,7 +8,7 @@ import numpy as np
 
 from elegan.data import Data
 from elegan.errors import UserError
-from elegan.evaluation.advice import advised
+from elegan.evaluation.advice import advised, knows_by_heart
 from elegan.evaluation.features import Embedder
 from elegan.evaluation.judge import Real, judge
 from elegan.evaluation.report import write_report
@@ -54,7 +54,10 @@ def decided(
     report = report | decide(report, diverged=diverged, looks=looks, ending=ending)
     trend = str(looks[-1].get("trend", "")) if looks else ""
     returns = report.get("returns", [])
-    findings = advised(report["findings"], settings=settings, usual=usual, trend=trend, returns=returns)
+    by_heart = knows_by_heart(report.get("equilibrium", {}))
+    findings = advised(
+        report["findings"], settings=settings, usual=usual, trend=trend, returns=returns, by_heart=by_heart
+    )  # fmt: skip
     return {**report, "findings": findings}
 
 
