@@ -4,7 +4,7 @@
 
 Each case trains r3gan with one fault, reads the first step of its verdict's first finding, does exactly that, and
 trains again with the same seed.  The verdict has improved when its code is a better one (BETTER), or when it is the
-same and the whole interval of KID lies below that of before.  Prints a markdown table; goes on where it stopped.
+same and the figure that decided it is nearer to its null, intervals apart.  Prints a markdown table; goes on where it stopped.
 """
 
 import argparse
@@ -88,8 +88,13 @@ def improved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     ranks = [BETTER.index(report["verdict"]) if report["verdict"] in BETTER else -1 for report in (before, after)]
     if ranks[0] != ranks[1]:
         return ranks[1] > ranks[0]
-    worse, better = (report["fidelity"]["kernel_distance"] for report in (before, after))
-    return bool(better["interval"][1] < worse["interval"][0])
+    decisive = before["findings"][0]
+    now = after.get(decisive["section"], {}).get(decisive["measure"])
+    if not isinstance(now, Mapping):
+        return False
+    rises = decisive["figure"] < decisive["null"]
+    worse, better = (decisive, now) if rises else (now, decisive)
+    return bool(worse["interval"][1] < better["interval"][0])
 
 
 def case(name: str, asked: Settings, data: Data, out: Path) -> dict[str, Any]:
