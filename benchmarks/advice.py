@@ -4,7 +4,8 @@
 
 Each case trains r3gan with one fault, reads the first step of its verdict's first finding, does exactly that, and
 trains again with the same seed.  The verdict has improved when its code is a better one (BETTER), or when it is the
-same and the figure that decided it is nearer to its null, intervals apart.  Prints a markdown table; goes on where it stopped.
+same and the figure that decided it is nearer to its null, intervals apart.  Prints a markdown table; goes on where it
+stopped.
 """
 
 import argparse

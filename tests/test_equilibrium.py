@@ -339,6 +339,15 @@ def test_probing_works_for_every_model_and_changes_nothing(name, short):
     assert all(torch.equal(theirs[key], tensor) for key, tensor in ours.items())
 
 
+@pytest.mark.parametrize(("share", "known"), [(0.2, False), (1.0, True)])
+def test_a_growing_game_is_probed_once_it_is_grown_and_left_alone_before(short, share, known):
+    plan = make_plan("progan", images=640, batch=32, data="digits", size=8, width=16, narrow=16)
+    training = plan.new_training(640)
+    while training.images < 640 * share:
+        training.play_step()
+    assert probe.probe_training(plan, training, Values()).keys() == (NAMES if known else set())
+
+
 def test_the_same_probe_twice_says_the_same(short):
     plan, training = trained("r3gan ")
     assert probe.probe_training(plan, training, Values()) == probe.probe_training(plan, training, Values())

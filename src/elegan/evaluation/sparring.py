@@ -62,12 +62,14 @@ class Replay(nn.Module):
         self.pool, self.calls = pool, 0
         self.random = torch.Generator().manual_seed(seed)
 
-    def forward(self, z: Tensor, *asked: Tensor) -> Tensor:
+    def forward(self, z: Tensor, *asked: object) -> Tensor:
+        """What is asked for: a label first, or nothing; what comes after it is the generator's own affair."""
         self.calls += 1
-        if self.pool.labels is None or not asked:
+        label = asked[0] if asked else None
+        if self.pool.labels is None or not isinstance(label, Tensor):
             rows = torch.randint(len(self.pool), (len(z),), generator=self.random)
         else:
-            same = (asked[0].cpu()[:, None] == self.pool.labels.cpu()[None]).float()
+            same = (label.cpu()[:, None] == self.pool.labels.cpu()[None]).float()
             same[same.sum(1) == 0] = 1  # a label that the pool doesn't have
             rows = torch.multinomial(same, 1, generator=self.random)[:, 0]
         return self.pool.items[rows.to(self.pool.items.device)]
@@ -91,6 +93,7 @@ def two_sided(game: Game, pool: Pool, rules: Rules) -> bool:
             for side in reversed(SIDES):
                 getattr(copy, f"{side}_terms")(few.batch(Random((0,), device_of(copy)), rules.progress))
                 copy.generator = replay
+            scores_of(copy, few)
             return replay.calls > 0
     except Exception:  # whatever a game of another shape raises, the answer is no
         return False

@@ -111,7 +111,7 @@ class ProGAN(Game):
         techniques = Techniques(config.equalised, config.pixel_norm, config.minibatch)
         self.generator = GrowingGenerator(spec.image, self.classes, config.latent, plan, techniques, config.bounded)
         self.discriminator = GrowingDiscriminator(spec.image, self.classes, config.features, plan, techniques)
-        self.generator.keep(self.doublings(0.0))
+        self.keep(0.0)
 
     @classmethod
     def settled(cls, config: ProGANConfig, spec: Spec) -> ProGANConfig:
@@ -214,9 +214,13 @@ class ProGAN(Game):
         return ", ".join(part for part in (shown if self.config.grow else "", super().stage(progress)) if part)
 
     def after_move(self, move: Move, batch: Batch) -> None:
-        """The generator keeps how far it has grown, so that samples are drawn alike."""
         super().after_move(move, batch)
-        self.generator.keep(self.doublings(batch.progress.fraction))
+        self.keep(batch.progress.fraction)
+
+    def keep(self, share: float) -> None:
+        """Both players remember how far they have grown, so that samples are drawn and scored alike."""
+        for player in (self.generator, self.discriminator):
+            player.keep(self.doublings(share))
 
     def style_weights(self) -> Sequence[Tensor]:
         return (self.generator.get_parameter("start.weight")[:, : self.config.latent],)
@@ -228,7 +232,7 @@ class ProGAN(Game):
         return self.canvas.enlarged(images, growth)
 
     def scores(self, batch: Batch) -> Tensor:
-        growth = self.generator.kept
+        growth = self.discriminator.kept
         return self.discriminator(self.canvas.shrunk(batch["real"], growth), self.label(batch), growth)
 
     presets = {

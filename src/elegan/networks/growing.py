@@ -117,7 +117,22 @@ class Canvas:
         return crop_to(double(images, self.levels - growth.level), *self.image)
 
 
-class GrowingGenerator(nn.Module):
+class Grown(nn.Module):
+    """Remembers how far it has grown, for those who draw samples or ask for scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("doublings", torch.zeros((), dtype=torch.long))
+
+    def keep(self, doublings: float) -> None:
+        self.doublings.fill_(round(doublings * UNIT))
+
+    @property
+    def kept(self) -> Growth:
+        return Growth.of(int(self.doublings) / UNIT)
+
+
+class GrowingGenerator(Grown):
     """(z [n, latent], label [n], growth) → images [n, C, h, w] at the resolution in play.
 
     They end in tanh where ``bounded``; else they are linear, and values may leave [-1, 1] a little.  ``plan`` holds
@@ -144,7 +159,6 @@ class GrowingGenerator(nn.Module):
         self.begin = nn.Sequential(activate, techniques.convolution(plan[0], plan[0]), activate)
         self.blocks = nn.ModuleList(techniques.pair(before, after, after, activate) for before, after in pairwise(plan))
         self.to_image = nn.ModuleList(PerPixel(techniques.linear(width, shape[0], gain=1.0)) for width in plan)
-        self.register_buffer("doublings", torch.zeros((), dtype=torch.long))
 
     def forward(
         self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"], growth: Growth
@@ -160,16 +174,8 @@ class GrowingGenerator(nn.Module):
             images = torch.lerp(double(self.to_image[level - 1](before)), images, weight)
         return images.float().tanh() if self.bounded else images.float()
 
-    def keep(self, doublings: float) -> None:
-        """Remember how far it has grown, for those who draw samples."""
-        self.doublings.fill_(round(doublings * UNIT))
 
-    @property
-    def kept(self) -> Growth:
-        return Growth.of(int(self.doublings) / UNIT)
-
-
-class GrowingDiscriminator(nn.Module):
+class GrowingDiscriminator(Grown):
     """(images [n, C, h, w] at the resolution in play, label [n], growth) → logits [n]: the generator's mirror image."""
 
     def __init__(
