@@ -125,11 +125,11 @@ class Grown(nn.Module):
         self.register_buffer("doublings", torch.zeros((), dtype=torch.long))
 
     def keep(self, doublings: float) -> None:
-        self.doublings.fill_(round(doublings * UNIT))
+        self.get_buffer("doublings").fill_(round(doublings * UNIT))
 
     @property
     def kept(self) -> Growth:
-        return Growth.of(int(self.doublings) / UNIT)
+        return Growth.of(int(self.get_buffer("doublings")) / UNIT)
 
 
 class GrowingGenerator(Grown):
