@@ -22,6 +22,7 @@ from elegan.provenance import COMPOSITE, read_label
 from elegan.training.checkpoint import load_checkpoint, save_checkpoint
 from elegan.training.engine import Engine
 from elegan.training.loop import Training
+from elegan.verbs.apply import _folder as folder_of
 from elegan.verbs.check_data import check_data
 from elegan.verbs.folder import Folder
 from elegan.verbs.plan import make_plan
@@ -64,6 +65,23 @@ class Negative(nn.Module):
 
 
 # What each side descends
+
+
+def test_a_forgotten_side_is_named(tmp_path):
+    for index in range(120):
+        (tmp_path / "trainA").mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8), 2 * index, np.uint8)).save(tmp_path / "trainA" / f"{index}.png")
+    (tmp_path / "trainB").mkdir()
+    with pytest.raises(UserError, match="images in trainA and none in trainB"):
+        open_data(str(tmp_path))
+    assert len(open_data(str(tmp_path / "trainA")).items) == 120
+
+
+def test_the_folder_of_results_is_no_picture(tmp_path):
+    (tmp_path / "there").write_text("a file")
+    for name in ("result.png", "there"):
+        with pytest.raises(UserError, match="must be a folder"):
+            folder_of(tmp_path / name)
 
 
 def test_pix2pix_descends_what_the_paper_says():

@@ -55,6 +55,7 @@ def _no_images(source: str, others: Sequence[str]) -> str:
 def _by_folders(images: list[EncodedFile], name: str, source: str) -> Found:
     paths = [PurePosixPath(file.name).parts for file in images]
     root = _common_root(paths)
+    _refuse_one_side(root, source)
     paths = [path[len(root) :] for path in paths]
     found = Found(name, source, images)
     if _by_sides(found, paths):
@@ -73,6 +74,16 @@ def _by_folders(images: list[EncodedFile], name: str, source: str) -> Found:
     elif root and found.parts is None:
         found.notes.append(f"All images lie in {printable('/'.join(root))}, which was not taken as a class.")
     return found
+
+
+def _refuse_one_side(root: Sequence[str], source: str) -> None:
+    """All images in trainA: the other side was forgotten."""
+    if root and (match := SIDE.fullmatch(root[-1])):
+        other = root[-1][: -len(match[2])] + {"a": "b", "b": "a", "A": "B", "B": "A"}[match[2]]
+        raise UserError(
+            f"{printable(source)} holds images in {root[-1]} and none in {other}; put the other side's images there, "
+            f"or give {root[-1]} itself as the data."
+        )
 
 
 def _by_sides(found: Found, paths: Sequence[tuple[str, ...]]) -> bool:

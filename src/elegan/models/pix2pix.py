@@ -101,7 +101,10 @@ class Pix2Pix(Game):
                 "--pair edges, left-to-right or right-to-left."
             )
         if not spec.paired:
-            return "pix2pix learns from pairs, and trainA and trainB hold other names; cyclegan needs no pairs."
+            return (
+                "pix2pix learns from pairs, and not every name in trainA has its fellow in trainB (elegan data check "
+                "says which); name both sides alike, or take cyclegan, which needs no pairs."
+            )
         if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
             return f"patch_layers is {config.patch_layers}, and the images are too small for it; set it lower."
         return None

@@ -13,7 +13,7 @@ from elegan.data.sizes import Shape, parse_size
 from elegan.errors import UserError, nearest
 from elegan.pictures import to_image
 from elegan.provenance import write_image
-from elegan.verbs.inputs import Input, inputs_of
+from elegan.verbs.inputs import KEPT, Input, inputs_of
 from elegan.verbs.run import Run, load_run, to_pixels
 from elegan.verbs.translating import translate, with_channels
 
@@ -49,7 +49,7 @@ def apply(
     given, and what is transparent stays so.  Raises UserError for a run that translates nothing, for what isn't there,
     and, once all others are written, for images that can't be read.
     """
-    trained, folder = load_run(run), Path(fspath(out)).expanduser()
+    trained, folder = load_run(run), _folder(out)
     wish = _wish(trained, to, reconstruct, strength, size)
     images = inputs_of([inputs] if isinstance(inputs, str | PathLike) else list(inputs), folder)
     trained.game  # noqa: B018  an unfinished or damaged run is said before anything is written
@@ -64,6 +64,13 @@ def apply(
         "reconstruct": wish.reconstruct, "files": [str(folder / image.target) for image in images],
         "weights_sha256": trained.weights_sha256,
     }  # fmt: skip
+
+
+def _folder(out: str | PathLike[str]) -> Path:
+    folder = Path(fspath(out)).expanduser()
+    if folder.is_file() or (folder.suffix.lower() in KEPT and not folder.exists()):
+        raise UserError(f"--out is {folder}; it must be a folder: what is made of an image has the image's name in it.")
+    return folder
 
 
 def _wish(run: Run, to: str | None, reconstruct: bool, strength: float, size: Any) -> Wish:

@@ -23,7 +23,9 @@ COLUMNS = ("file", "class", "probability", "real_or_fake")
 Input = str | PathLike[str]
 
 
-def classify(run: str | PathLike[str], *inputs: Input, out: str | PathLike[str] | None = None) -> list[dict[str, Any]]:
+def classify(
+    run: str | PathLike[str], *inputs: Input | Sequence[Input], out: str | PathLike[str] | None = None
+) -> list[dict[str, Any]]:
     """Classify image files, and those in folders, of any size and mode: they take the way that training data take.
 
     Returns a dict an image: "file", "class", its "probability" given that the image is real, and "real", the
@@ -32,7 +34,8 @@ def classify(run: str | PathLike[str], *inputs: Input, out: str | PathLike[str] 
     """
     trained, path = load_run(run), _table_path(out)
     shape = _shape_of(trained)
-    files = [file for given in inputs for file in _files(given)]
+    named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
+    files = [file for name in named for file in _files(name)]
     if not files:
         raise UserError("No image was given; name files or folders after the run.")
     rows = [row for start in range(0, len(files), ROWS) for row in _rows(trained, files[start : start + ROWS], shape)]

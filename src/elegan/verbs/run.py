@@ -186,7 +186,7 @@ class Run:
         if not names:
             if label is None:
                 return None
-            raise UserError(f"{self.path} was trained without labels and can't be asked for {label}; leave it out.")
+            raise UserError(f"{self.path} draws no class on demand and can't be asked for {label}; leave it out.")
         if label is None:
             return random.integers(len(names), n)
         if str(label) in names:

@@ -64,6 +64,8 @@ def arithmetic(
 
     ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to.
     """
+    if not -100 < strength < 100:
+        raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
