@@ -359,7 +359,7 @@ def test_photos_and_seeds_can_be_added_up(run, tmp_path):
         (["directions", "--layers", "x"], "numbers and ranges"),
         (["directions", "--by", "principal", "--part", "hat"], "leave out --by"),
         (["directions", "--by", "labels", "--strength", "0"], "strength is 0"),
-        (["directions", "--label", "3"], "without labels"),
+        (["directions", "--label", "3"], "draws no class on demand"),
         (["project"], "no photo"),
         (["truncate", "--seeds", ""], "No seed"),
         (["mixx"], 'Did you mean "mix"'),
@@ -538,7 +538,7 @@ def test_an_mp4_without_its_package_is_refused_before_any_work(run, tmp_path, mo
         raise ImportError(name)
 
     monkeypatch.setattr(film_module, "import_module", missing)
-    with pytest.raises(UserError, match="pip install av"):
+    with pytest.raises(UserError, match="pip install 'elegan"):
         edit(run, "walk", out=tmp_path / "a.mp4", seeds=[1, 2])
 
 

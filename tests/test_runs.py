@@ -297,7 +297,7 @@ def test_models_without_labels_train_and_sample(model, tmp_path):
         width=16,
     )
     assert run.sample(3).shape == (3, 1, 8, 8)
-    with pytest.raises(elegan.UserError, match="without labels"):
+    with pytest.raises(elegan.UserError, match="draws no class on demand"):
         run.sample(3, label=1)
 
 

@@ -385,7 +385,7 @@ def test_impossible_pairs_are_answered_in_a_sentence(data, pair, said):
     ("model", "options", "said"),
     [
         ("pix2pix", {"data": "digits"}, "pix2pix learns from pairs of images"),
-        ("pix2pix", {"data": "digits-styles"}, "cyclegan needs no pairs"),
+        ("pix2pix", {"data": "digits-styles"}, "cyclegan, which needs no pairs"),
         ("cyclegan", {"data": "digits"}, "trainA and trainB"),
         ("cgan", {"data": "digits", "pair": "edges"}, "cgan doesn't: leave it out, or take pix2pix"),
     ],

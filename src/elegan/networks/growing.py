@@ -120,16 +120,18 @@ class Canvas:
 class Grown(nn.Module):
     """Remembers how far it has grown, for those who draw samples or ask for scores."""
 
+    doublings: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("doublings", torch.zeros((), dtype=torch.long))
 
     def keep(self, doublings: float) -> None:
-        self.get_buffer("doublings").fill_(round(doublings * UNIT))
+        self.doublings.fill_(round(doublings * UNIT))
 
     @property
     def kept(self) -> Growth:
-        return Growth.of(int(self.get_buffer("doublings")) / UNIT)
+        return Growth.of(int(self.doublings) / UNIT)
 
 
 class GrowingGenerator(Grown):
