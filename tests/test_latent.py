@@ -40,7 +40,7 @@ from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.film import write_film
 from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
-from elegan.verbs.editing.space import Space, sources_in, with_channels
+from elegan.verbs.editing.space import Space, sources_in, with_channels_on_white
 from elegan.verbs.folder import Folder
 from elegan.verbs.plan import make_plan
 from elegan.verbs.run import write_json
@@ -518,10 +518,12 @@ def test_sources_are_seeds_and_paths():
 
 def test_photos_get_the_channels_of_the_run():
     clear = np.zeros((2, 2, 4), np.uint8)
-    assert with_channels(clear, 3).min() == 255
-    assert with_channels(np.full((2, 2, 3), 90, np.uint8), 1).tolist() == [[[90], [90]]] * 2
-    assert with_channels(np.full((2, 2, 1), 7, np.uint8), 4)[0, 0].tolist() == [7, 7, 7, 255]
-    assert with_channels(np.dstack([np.full((2, 2), 50, np.uint8)] * 3 + [clear[..., :1] + 255]), 1)[0, 0] == [50]
+    assert with_channels_on_white(clear, 3).min() == 255
+    assert with_channels_on_white(np.full((2, 2, 3), 90, np.uint8), 1).tolist() == [[[90], [90]]] * 2
+    assert with_channels_on_white(np.full((2, 2, 1), 7, np.uint8), 4)[0, 0].tolist() == [7, 7, 7, 255]
+    assert with_channels_on_white(np.dstack([np.full((2, 2), 50, np.uint8)] * 3 + [clear[..., :1] + 255]), 1)[0, 0] == [
+        50
+    ]
 
 
 def test_a_film_carries_its_label_in_a_box_of_its_own(tmp_path):

@@ -17,6 +17,7 @@ from elegan.game import Random
 from elegan.latent import Projection, has_latents, is_normal, project, truncate
 from elegan.provenance import COMPOSITE, Label
 from elegan.verbs.run import SAMPLE_BATCH, Run, load_run, to_pixels
+from elegan.verbs.translating import with_channels
 
 CANDIDATES = 512
 """So many samples are looked at for where to begin a projection."""
@@ -140,7 +141,7 @@ class Space:
             raise UserError(f'"{path}" can\'t be read: {(error.strerror or str(error)).lower()}.') from error
         except Unreadable as error:
             raise UserError(f'"{path}" can\'t be used: {error}; give an image file.') from error
-        return to_tensor(with_channels(pixels, channels)[None]).to(self.device)
+        return to_tensor(with_channels_on_white(pixels, channels)[None]).to(self.device)
 
     @torch.no_grad()
     def images(self, points: Points) -> Tensor:
@@ -199,18 +200,12 @@ def sources_in(text: str | Sequence[Source]) -> list[Source]:
     return [int(part) if part.isdecimal() else part for part in (part.strip() for part in text.split(",")) if part]
 
 
-def with_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+def with_channels_on_white(pixels: np.ndarray, channels: int) -> np.ndarray:
     """Pixels [H, W, C] with as many channels as the run has: what is transparent is shown on white."""
-    if pixels.shape[-1] == channels:
-        return pixels
-    if pixels.shape[-1] == 4:
+    if pixels.shape[-1] == 4 and channels < 4:
         opacity = pixels[..., 3:].astype(np.float64) / 255
         pixels = np.rint(pixels[..., :3] * opacity + 255 * (1 - opacity)).astype(np.uint8)
-    if channels == 1:
-        grey = pixels.astype(np.float64) @ np.array([0.299, 0.587, 0.114]) if pixels.shape[-1] == 3 else pixels[..., 0]
-        return np.rint(grey).astype(np.uint8)[..., None]
-    colours = np.repeat(pixels, 3, axis=2) if pixels.shape[-1] == 1 else pixels
-    return colours if channels == 3 else np.concatenate([colours, np.full_like(colours[..., :1], 255)], axis=2)
+    return with_channels(pixels[None], channels)[0]
 
 
 def condition_of(label: Tensor | None) -> Mapping[str, Tensor]:
