@@ -201,7 +201,7 @@ def test_sgan_needs_labels_of_every_class(table, tmp_path, capsys):
     with pytest.raises(UserError, match="No image to train on has the label light"):
         data_for("sgan", SGAN, data, None, 0)
     assert main(["train", "sgan", "--data", "grid", "--out", str(tmp_path / "x"), "--dry-run"]) == 2
-    assert "the data have none" in capsys.readouterr().err
+    assert "labels of no two classes" in capsys.readouterr().err
 
 
 def training_of(data, **settings):

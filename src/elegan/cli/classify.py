@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional
 
 from elegan.cli.commands import finish
 from elegan.cli.parsing import Flag, optional, parse
@@ -14,7 +14,7 @@ from elegan.cli.parsing import Flag, optional, parse
 class ClassifyOptions:
     run: Positional[str]
     """The run folder that train wrote."""
-    input: Annotated[Positional[tuple[str, ...]], arg(metavar="INPUT [INPUT ...]")]
+    input: Annotated[Positional[tuple[str, ...]], optional("INPUT ...")]
     """Image files, or folders of them, of any size."""
     out: Annotated[str | None, optional("FILE.csv")] = None
     """Write the table into this file instead of printing it."""

@@ -85,7 +85,9 @@ def _number(found: Found, kept: np.ndarray, notes: list[str]) -> tuple[np.ndarra
     names = [str(int(v)) if values.dtype.kind in "fiub" else str(v) for v in different]
     order = sorted(filter(None, names), key=lambda name: (0, int(name), name) if name.isdecimal() else (1, 0, name))
     if len(order) == 1:
-        notes.append(f"All images have the same label, {printable(order[0])}, so they count as unlabelled.")
+        same, some = int((values == different[names.index(order[0])]).sum()), "" in names
+        whose = f"All labels, those of {same:,} of {len(values):,} images, are" if some else "All images have the label"
+        notes.append(f"{whose} {printable(order[0])}, which tells none apart, so they count as unlabelled.")
         return None, ()
     number = {"": UNLABELLED} | {name: index for index, name in enumerate(order)}
     labels = np.array([number[name] for name in names], np.int64)[which]

@@ -25,7 +25,7 @@ def keep_labels(data: "Data", count: int, seed: int) -> "Data":
     the labels don't suffice.
     """
     if data.labels is None or data.endless:
-        raise UserError("--labelled says how many labels to keep, and the data have none that can be counted.")
+        raise UserError("--labelled says how many labels to keep, and the data have no two classes to count them by.")
     train = data.split.train[data.labels[data.split.train] != UNLABELLED]
     if not len(data.classes) <= count <= len(train):
         raise UserError(

@@ -174,8 +174,9 @@ class SGAN(Game):
         if len(spec.classes) > 1:
             return None
         return (
-            "sgan learns to classify from labels, a few at least, and the data have none; sort the images into one "
-            "folder a class, add a labels.csv in which most cells may be empty, or take r3gan or dcgan."
+            "sgan learns to tell classes apart from labels, a few of each, and the data have labels of no two classes; "
+            "sort the images into one folder a class, add a labels.csv in which most cells may be empty, or take r3gan "
+            "or dcgan."
         )
 
     @classmethod

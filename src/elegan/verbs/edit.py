@@ -1,6 +1,7 @@
 """`elegan edit`: mix, add up, steer and walk through what a run draws, and bring a photo of one's own into it."""
 
 from collections.abc import Callable, Mapping
+from inspect import signature
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -39,5 +40,10 @@ def edit(
     path = Path(fspath(out)).expanduser()
     if action != "walk" and path.suffix.lower() != ".png":
         raise UserError(f'"{path}" is to be one picture; end --out in .png.')
+    known = [name for name in signature(ACTIONS[action]).parameters if name not in ("space", "out")]
+    if unknown := [name for name in options if name not in known]:
+        raise UserError(
+            f'{action} has no option "{unknown[0]}"; it has {", ".join(known)}.{nearest(unknown[0], known)}'
+        )
     done = ACTIONS[action](Space(run, label), path, **options)
     return {"out": str(path), "action": action, **done}

@@ -29,10 +29,10 @@ def inputs_of(names: Sequence[str | PathLike[str]], out: Path) -> list[Input]:
     if not found:
         raise UserError("No image is named; elegan apply RUN INPUT... takes images, and folders of them.")
     taken: dict[str, Path] = {}
-    for path, name in found:
+    for path, name in dict.fromkeys(found):
         target = _target(name, taken)
         if target in taken:
-            raise UserError(f"{taken[target]} and {path} have the same name; give them to two commands.")
+            raise UserError(f"{taken[target]} and {path} would both become {target}; give them to two commands.")
         taken[target] = path
     for path in taken.values():
         if any((out / target).resolve() == path.resolve() for target in taken):

@@ -43,7 +43,8 @@ class NamedDirections:
         names = [f"{p}={v}" for p, v in zip(self.parts, self.values, strict=True)]
         found = [i for i, name in enumerate(names) if (name == f"{part}={value}" if value else self.parts[i] == part)]
         if not found:
-            known = names if value else list(dict.fromkeys(self.parts))
+            ours = [name for name in names if name.startswith(f"{part}=")]
+            known = ours if value and ours else list(dict.fromkeys(self.parts))
             raise UserError(f'There is no part "{wish}"; there are {", ".join(known)}.{nearest(wish, known)}')
         return found
 

@@ -106,10 +106,13 @@ class Space:
 
     def _point(self, source: str) -> Points:
         if is_photo(source):
-            return self.projected(Path(source).expanduser())
+            path = Path(source).expanduser()
+            if not path.exists():
+                raise UserError(f'"{source}" is neither a seed, a whole number of 0 or more, nor an image that exists.')
+            return self.projected(path)
         seed = int(source)
         if not 0 <= seed < 2**63:
-            raise UserError(f"A seed is {seed}; it must be a whole number of 0 or more.")
+            raise UserError(f"A seed is {seed}; it must be a whole number below 2^63.")
         return replace(self.drawn(1, seed), names=(f"seed {seed}",))
 
     def projected(self, path: Path, *, starts: int = 4, steps: int = 200) -> Points:
@@ -197,7 +200,10 @@ def sources_in(text: str | Sequence[Source]) -> list[Source]:
     """Seeds and paths from "1,5,photo.png", or from a list as it is."""
     if not isinstance(text, str):
         return list(text)
-    return [int(part) if part.isdecimal() else part for part in (part.strip() for part in text.split(",")) if part]
+    parts = [part.strip() for part in text.split(",")] if text.strip() else []
+    if "" in parts:
+        raise UserError(f'"{text}" has nothing beside a comma; give seeds and images, as 1,5,photo.png.')
+    return [int(part) if part.isdecimal() else part for part in parts]
 
 
 def with_channels_on_white(pixels: np.ndarray, channels: int) -> np.ndarray:
