@@ -2,8 +2,9 @@
 
     python benchmarks/arithmetic.py RUN [--trials 200] [--average 100] [--strength 1.5] [--seed 0]
 
-In each trial B is a sample without glasses, and "with" and "without" are averages of so many other samples each, as
-the tool's own recogniser tells them.  An independent judge says whether the sum has glasses, and how many of B's nine
+In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and "without"
+that of their doubles: for each the sample without glasses that shares the most other parts with it, as the tool's own
+recogniser tells them; the same people twice, as the lecture's sum has them.  An independent judge says whether the sum has glasses, and how many of B's nine
 other parts it kept.  Beside it stand concepts of fewer samples, the sum of pixels instead of latents, and samples that
 have nothing to do with B.  The exit status is 1 where glasses or kept parts fall below 80 %.
 """
@@ -62,6 +63,8 @@ class Pool:
     space: Space
     points: Points
     images: Tensor
+    told: np.ndarray
+    """What the recogniser says of each part, int64 [POOL, parts]."""
     having: np.ndarray
     without: np.ndarray
     strength: float
@@ -74,8 +77,11 @@ class Pool:
         recogniser = recogniser_for(data, table, [len(names) for names in values])
         points = space.drawn(POOL, POOL_SEED)
         images = space.images(points)
-        told = recogniser.predict(images)[:, GLASSES].numpy()
-        return cls(space, points, images, np.flatnonzero(told > 0), np.flatnonzero(told == 0), strength, rng)
+        told = recogniser.predict(images).numpy()
+        glasses = told[:, GLASSES]
+        return cls(
+            space, points, images, told, np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0), strength, rng
+        )
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The images of A with glasses − A + B in latents."""
@@ -94,9 +100,12 @@ class Pool:
         return torch.stack(sums)
 
     def _picked(self, but: int, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """Samples with glasses, and without, none of which is B."""
-        without = np.setdiff1d(self.without, [but])
-        return self.rng.choice(self.having, count, replace=False), self.rng.choice(without, count, replace=False)
+        """Samples with glasses, and their doubles without, none of which is B; of equal doubles a random one."""
+        without = self.rng.permutation(np.setdiff1d(self.without, [but]))
+        having = self.rng.choice(self.having, count, replace=False)
+        parts = self.told[:, OTHERS]
+        shared = (parts[having, None] == parts[None, without]).sum(2)
+        return having, without[shared.argmax(1)]
 
 
 def figures_of(after: Tensor, before: Tensor) -> dict[str, float]:
