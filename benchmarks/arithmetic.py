@@ -4,9 +4,10 @@
 
 In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and "without"
 that of their doubles: for each the sample without glasses that shares the most other parts with it, as the tool's own
-recogniser tells them; the same people twice, as the lecture's sum has them.  An independent judge says whether the sum has glasses, and how many of B's nine
-other parts it kept.  Beside it stand concepts of fewer samples, the sum of pixels instead of latents, and samples that
-have nothing to do with B.  The exit status is 1 where glasses or kept parts fall below 80 %.
+recogniser tells them, so that nothing but glasses differs on average.  An independent judge says whether the sum has
+glasses, and how many of B's nine other parts it kept.  Beside it stand concepts of fewer samples, the sum of pixels
+instead of latents, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept parts fall
+below 80 %.
 """
 
 import argparse

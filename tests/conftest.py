@@ -1,8 +1,13 @@
-"""Shapes written as annotations are executed in every test."""
+"""Shapes written as annotations are executed in every test; keys and the registry lie in a folder of the tests' own."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["ELEGAN_HOME"] = tempfile.mkdtemp(prefix="elegan-tests-")
+atexit.register(shutil.rmtree, os.environ["ELEGAN_HOME"], ignore_errors=True)
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 from jaxtyping import install_import_hook

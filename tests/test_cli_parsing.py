@@ -143,6 +143,7 @@ def test_train_passes_on_what_was_given_and_nothing_else(trained):
         "model": "r3gan", "data": "digits", "out": "never-written", "size": None, "minutes": None,
         "images": 1_500_000, "seed": 3, "preset": None, "skip_bad": False, "referee": False, "dry_run": False,
         "lr_end": 0.5, "width": 48, "conditional": False, "labelled": None, "pair": None,
+            "depicts_people": False,
     }  # fmt: skip
 
 

@@ -563,7 +563,7 @@ def test_one_label_for_all_is_none(tmp_path):
     data = open_data(str(tmp_path / "a.npz"))
     assert data.labels is None
     assert data.classes == ()
-    assert noted(data, "the same label, 3")
+    assert noted(data, "the label 3, which tells none apart")
 
 
 def test_names_that_leave_an_archive_are_left_out_and_nothing_is_written(tmp_path):

@@ -126,7 +126,8 @@ def test_onnxruntime_draws_what_torch_draws_at_any_batch_size(model, exported):
         assert made.dtype == np.float32
         assert made.std() > 0
         np.testing.assert_allclose(made, wanted(path, inputs), atol=1e-4)
-    assert [entry.name for entry in file.parent.iterdir()] == ["generator.onnx"]
+    assert {entry.name for entry in file.parent.iterdir()} == {"generator.onnx", "generator.onnx.c2pa"}
+    assert done["provenance"] == {"layers": ["label", "credentials"], "missing": []}
 
 
 def test_the_label_decides_the_class_and_its_name_is_in_the_file(exported):
@@ -189,7 +190,8 @@ def test_each_side_is_made_of_images_with_the_channels_of_the_other(side, given,
 
 
 @pytest.mark.parametrize(("words", "sentence"), [
-    (["--out", "a.onnx", "--format", "hub"], '--format is "hub"; it must be one of onnx.'),
+    (["--out", "a.onnx", "--format", "hbu"], '--format is "hbu"; it must be one of onnx, hub. Did you mean "hub"?'),
+    (["--out", "a.onnx", "--i-have-rights"], "--i-have-rights is asked for by --format hub alone; leave it out."),
     (["--out", "a.png"], "--out is a.png; it must be a file that ends in .onnx."),
     (["--out", "folder"], "--out is folder; it must be a file that ends in .onnx."),
     (["--out", "a.onnx", "--to", "B"], "draws from noise and has no sides; leave --to out."),
@@ -248,5 +250,5 @@ def test_a_file_that_draws_something_else_is_not_put_in_place(run, capsys, tmp_p
 
 
 def test_formats_are_refused_from_python_too(run, tmp_path):
-    with pytest.raises(UserError, match=r'--format is "onx"; it must be onnx\. Did you mean "onnx"'):
+    with pytest.raises(UserError, match=r'--format is "onx"; it must be onnx or hub\. Did you mean "onnx"'):
         elegan.export(run, out=tmp_path / "a.onnx", format="onx")

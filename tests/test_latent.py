@@ -35,7 +35,6 @@ from elegan.latent.directions import scaled
 from elegan.models import MODELS, find
 from elegan.provenance import COMPOSITE, TRAINED, mp4, read_label
 from elegan.verbs.edit import edit
-from elegan.verbs.editing import film as film_module
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.film import write_film
@@ -501,6 +500,7 @@ def test_a_wish_for_a_part_that_there_is_not_is_answered():
 
 
 def test_parts_are_drawn_by_the_command_itself(lit, tmp_path, monkeypatch):
+    monkeypatch.setattr("elegan.verbs.edit.load_run", lambda run: lit.run)
     monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label: lit)
     done = edit("run", "directions", out=tmp_path / "a.png", part="first,third=lit", seeds=[1], keep="second")
     assert done["directions"] == ["first: dark", "first: lit", "third: lit"]
@@ -539,7 +539,7 @@ def test_an_mp4_without_its_package_is_refused_before_any_work(run, tmp_path, mo
     def missing(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(film_module, "import_module", missing)
+    monkeypatch.setattr(mp4, "import_module", missing)
     with pytest.raises(UserError, match="pip install 'elegan"):
         edit(run, "walk", out=tmp_path / "a.mp4", seeds=[1, 2])
 

@@ -1,7 +1,6 @@
 """What elegan writes says what it is, and says it without touching a pixel."""
 
 import errno
-import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,13 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (6, 9, 8, 4), dtype=np.uint8)
 STILLS = ["a.png", "a.jpg", "a.JPEG", "a.webp", "a.gif"]
 
 
+def said(path):
+    """The label in a file, less the name that each file has for itself."""
+    label = read_label(path)
+    assert label.identifier.startswith("urn:uuid:")
+    return replace(label, identifier="")
+
+
 def still(channels=3):
     return Image.fromarray(np.ascontiguousarray(PIXELS[0, ..., :channels].squeeze()))
 
@@ -28,14 +34,14 @@ def still(channels=3):
 @pytest.mark.parametrize("name", STILLS)
 def test_a_label_comes_back_from_every_picture_format(tmp_path, name):
     write_image(still(), tmp_path / name, LABEL)
-    assert read_label(tmp_path / name) == LABEL
+    assert said(tmp_path / name) == LABEL
 
 
 def test_a_label_without_weights_seed_or_run_comes_back(tmp_path):
     label = Label("elegan 0.1.0 gan", digital_source_type=COMPOSITE)
     write_image(still(), tmp_path / "a.png", label)
     write_arrays(tmp_path / "a.npz", PIXELS, label)
-    assert read_label(tmp_path / "a.png") == read_label(tmp_path / "a.npz") == label
+    assert said(tmp_path / "a.png") == said(tmp_path / "a.npz") == label
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp"])
@@ -93,7 +99,7 @@ def test_an_animation_keeps_its_frames_its_time_and_its_label(tmp_path, channels
         for index, frame in enumerate(frames):
             image.seek(index)
             assert np.array_equal(np.asarray(image.convert(frame.mode)), np.asarray(frame))
-    assert read_label(tmp_path / "a.gif") == LABEL
+    assert said(tmp_path / "a.gif") == LABEL
 
 
 def test_a_gif_reader_that_jumps_over_the_packet_arrives_behind_it(tmp_path):
@@ -117,7 +123,7 @@ def test_arrays_come_back_with_their_labels_and_without_pickles(tmp_path):
         assert sorted(arrays) == ["images", "labels", "provenance"]
         assert np.array_equal(arrays["images"], PIXELS)
         assert arrays["labels"].dtype == np.int64
-    assert read_label(tmp_path / "a.npz") == LABEL
+    assert said(tmp_path / "a.npz") == LABEL
 
 
 def test_vectors_come_back_as_float32(tmp_path):
@@ -181,7 +187,7 @@ def test_characters_that_xml_cannot_hold_do_not_spoil_the_file(tmp_path):
     for name in STILLS:
         write_image(still(), tmp_path / name, label)
     for name in (*STILLS, "a.npz"):
-        assert read_label(tmp_path / name) == replace(LABEL, run="a\ufffd\ufffd\ufffdb")
+        assert said(tmp_path / name) == replace(LABEL, run="a\ufffd\ufffd\ufffdb")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.tiff"])
@@ -201,7 +207,7 @@ def test_transparency_in_jpeg_is_refused_rather_than_lost(tmp_path):
 
 def test_missing_folders_are_made(tmp_path):
     write_image(still(), tmp_path / "a" / "b" / "c.png", LABEL)
-    assert read_label(tmp_path / "a" / "b" / "c.png") == LABEL
+    assert said(tmp_path / "a" / "b" / "c.png") == LABEL
 
 
 def test_a_folder_that_cannot_be_is_one_sentence(tmp_path):
@@ -236,10 +242,9 @@ def test_what_cannot_be_read_is_one_sentence(tmp_path, name, complaint):
     assert "\n" not in str(caught.value)
 
 
-def test_the_same_picture_and_label_give_the_same_bytes(tmp_path):
+def test_the_same_picture_and_label_give_the_same_pixels_and_another_name(tmp_path):
     for name in ("a", "b"):
         write_image(still(), tmp_path / f"{name}.png", LABEL)
-        write_arrays(tmp_path / f"{name}.npz", PIXELS, LABEL)
-    for suffix in (".png", ".npz"):
-        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
-    assert Image.open(io.BytesIO((tmp_path / "a.png").read_bytes())).size == (8, 9)
+    first, second = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("a", "b"))
+    assert np.array_equal(first, second)
+    assert read_label(tmp_path / "a.png").identifier != read_label(tmp_path / "b.png").identifier

@@ -202,7 +202,9 @@ def test_samples_as_a_grid_as_arrays_and_as_files(finished, tmp_path):
     assert stored["images"].shape == (25, 8, 8, 1)
     assert stored["images"].dtype == np.uint8
     assert stored["labels"].tolist() == [7] * 25
-    assert sorted(path.name for path in folder.iterdir()) == ["00000.png", "00001.png", "00002.png", "labels.csv"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "00000.png", "00001.png", "00002.png", "contents.json", "contents.json.c2pa", "labels.csv"
+    ]  # fmt: skip
     assert read_label(folder / "00001.png").seed == 4
 
 

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from elegan.verbs.edit import edit
     from elegan.verbs.evaluate import evaluate
     from elegan.verbs.export import export
+    from elegan.verbs.forget import forget
     from elegan.verbs.run import Run
     from elegan.verbs.run import load_run as load
     from elegan.verbs.sample import sample
     from elegan.verbs.train import Interrupted, train
+    from elegan.verbs.verify import verify
 
 __version__ = "0.1.0"
 
@@ -35,10 +37,12 @@ _DOORS = {
     "classify": ("elegan.verbs.classify", "classify"),
     "evaluate": ("elegan.verbs.evaluate", "evaluate"),
     "export": ("elegan.verbs.export", "export"),
+    "forget": ("elegan.verbs.forget", "forget"),
     "load": ("elegan.verbs.run", "load_run"),
     "open_data": ("elegan.data", "open_data"),
     "sample": ("elegan.verbs.sample", "sample"),
     "train": ("elegan.verbs.train", "train"),
+    "verify": ("elegan.verbs.verify", "verify"),
 }
 
 __all__ = [
@@ -52,10 +56,12 @@ __all__ = [
     "edit",
     "evaluate",
     "export",
+    "forget",
     "load",
     "open_data",
     "sample",
     "train",
+    "verify",
 ]
 
 

@@ -109,6 +109,27 @@ def animation(frames: Sequence[Image.Image], captions: Sequence[str]) -> list[Im
     return captioned
 
 
+def stamped(picture: Image.Image, texts: Sequence[str]) -> Image.Image:
+    """The picture with the first of the texts that fits and that can be written here, in its lower left corner.
+
+    Letters are at least a twentieth of the shorter side high (GB 45438-2025 asks for as much), on a dark ground.
+    """
+    size = max(8, math.ceil(min(picture.size) / 13))
+    pad = max(1, size // 4)
+    for text in texts:
+        font = _font(size, (text,))
+        left, top, right, bottom = font.getbbox(text)
+        written = font.getname()[0] != "DejaVu Sans" or all(ord(letter) <= LAST_LATIN for letter in text)
+        if (written and right - left + 2 * pad <= picture.width) or text == texts[-1]:
+            break
+    sheet = picture.copy() if picture.mode in ("L", "RGB", "RGBA") else picture.convert("RGB")
+    corner = (0, sheet.height - math.ceil(bottom - top) - 2 * pad)
+    draw = ImageDraw.Draw(sheet)
+    draw.rectangle((*corner, math.ceil(right - left) + 2 * pad - 1, sheet.height - 1), fill="black")
+    draw.text((pad - left, corner[1] + pad - top), text, "white", font)
+    return sheet
+
+
 def scatter(
     vectors: NDArray[np.floating],
     centres: NDArray[np.floating] | None = None,

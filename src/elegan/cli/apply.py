@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from elegan.cli.commands import finish
-from elegan.cli.parsing import Flag, optional, parse
+from elegan.cli.parsing import Flag, Profile, VisibleLabel, is_yes, optional, parse
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,8 @@ class ApplyOptions:
     """From 0, the image itself, to 1, the translation."""
     size: Annotated[str | None, optional("SIZE")] = None
     """Bring the images to this size first: 64, or height x width as in 48x64; they keep their own when not given."""
+    profile: Profile = None
+    visible_label: VisibleLabel = None
     json: Flag = False
     """Print one JSON object as the last line."""
 
@@ -39,6 +41,7 @@ def apply(words: Sequence[str]) -> int:
     done = translate(
         options.run, options.inputs, out=options.out, to=options.to, reconstruct=options.reconstruct,
         strength=options.strength, size=options.size,
+        profile=options.profile, visible_label=is_yes(options.visible_label),
     )  # fmt: skip
     if not options.json:
         images = "1 image" if done["n"] == 1 else f"{done['n']:,} images"

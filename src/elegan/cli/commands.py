@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from elegan.cli.parsing import Flag, optional, parse
+from elegan.cli.parsing import Flag, Profile, VisibleLabel, is_yes, optional, parse
 from elegan.json_values import as_json as plain
 
 
@@ -29,6 +29,8 @@ class SampleOptions:
     """A class by name or number; "all" deals the samples evenly over the classes."""
     truncation: Annotated[float | None, optional("SHARE")] = None
     """Below 1: nearer to the mean latent, less varied; for models that have it."""
+    profile: Profile = None
+    visible_label: VisibleLabel = None
     json: Flag = False
     """Print one JSON object as the last line."""
 
@@ -87,7 +89,7 @@ def sample(words: Sequence[str]) -> int:
 
     done = draw(
         options.run, out=options.out, n=options.n, seed=options.seed, label=options.label,
-        truncation=options.truncation,
+        truncation=options.truncation, profile=options.profile, visible_label=is_yes(options.visible_label),
     )  # fmt: skip
     if not options.json:
         samples = "1 sample" if options.n == 1 else f"{options.n:,} samples"
@@ -170,9 +172,13 @@ def doctor(words: Sequence[str]) -> int:
 
 
 def finish(result: Mapping[str, Any], *, as_json: bool) -> int:
-    """Print the JSON line, where it was asked for; the exit status of a command that did all it was asked."""
+    """Print the JSON line, where it was asked for, else what a file lacks; the exit status of a command that did all
+    it was asked."""
     if as_json:
         print(json.dumps(plain(result), ensure_ascii=False, allow_nan=False), flush=True)
+    else:
+        for sentence in result.get("provenance", {}).get("missing", []):
+            print(f"Note: {sentence}")
     return 0
 
 

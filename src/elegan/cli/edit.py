@@ -1,14 +1,14 @@
 """`elegan edit RUN ACTION …`: the options of each edit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 from tyro.conf import Positional, UseAppendAction, arg
 
 from elegan.cli.commands import finish
 from elegan.cli.overview import HELP
-from elegan.cli.parsing import Flag, optional, parse
+from elegan.cli.parsing import Flag, Profile, VisibleLabel, is_yes, optional, parse
 from elegan.errors import UserError, nearest
 
 POINTS = "POINTS"
@@ -23,6 +23,8 @@ class EditOptions:
     """The picture to write, .png; for a walk the film, .gif or .mp4."""
     label: Annotated[str | None, optional("CLASS")] = None
     """The class to draw, by name or number, for a run that takes one; else each seed has its own."""
+    profile: Profile = None
+    visible_label: VisibleLabel = None
     json: Flag = False
     """Print one JSON object as the last line."""
 
@@ -91,6 +93,7 @@ class WalkOptions(EditOptions):
     """Frames a second."""
 
 
+COMMON = [field.name for field in fields(EditOptions)]
 ACTIONS: dict[str, tuple[type[EditOptions], str]] = {
     "mix": (MixOptions, "a grid of images with some layers of others"),
     "arithmetic": (ArithmeticOptions, "averaged concepts added and subtracted"),
@@ -110,12 +113,15 @@ def edit(words: Sequence[str]) -> int:
     rest.remove(action)
     kind, summary = ACTIONS[action]
     options = parse(kind, rest, prog=f"elegan edit {action}", description=f"Of a run's latent space: {summary}.")
-    given = {name: value for name, value in vars(options).items() if name not in ("run", "out", "label", "json")}
+    given = {name: value for name, value in vars(options).items() if name not in COMMON}
     if action == "project" and not given["photo"]:
         raise UserError("no photo is named; give elegan edit RUN project PHOTO --out PATH.")
     from elegan.verbs.edit import edit as do
 
-    done = do(options.run, action, out=options.out, label=options.label, **given)
+    done = do(
+        options.run, action, out=options.out, label=options.label, profile=options.profile,
+        visible_label=is_yes(options.visible_label), **given,
+    )  # fmt: skip
     if not options.json:
         _say(done)
     return finish(done, as_json=options.json)

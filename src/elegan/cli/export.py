@@ -14,27 +14,37 @@ from elegan.cli.parsing import Flag, optional, parse
 class ExportOptions:
     run: Positional[str]
     """The run folder that train wrote."""
-    out: Annotated[str, arg(metavar="PATH.onnx")]
-    """The file to write."""
-    format: Literal["onnx"] = "onnx"
-    """The kind of file; onnx is run by onnxruntime and many other programs."""
+    out: Annotated[str, arg(metavar="PATH.onnx|DIR")]
+    """The file to write, or the new folder for the hub."""
+    format: Literal["onnx", "hub"] = "onnx"
+    """A file that onnxruntime and many other programs run, or a folder that is ready to be uploaded to a hub."""
     to: Annotated[str | None, optional("A|B")] = None
     """The side that a translator's file makes; B when not given."""
+    i_have_rights: Flag = False
+    """For the hub: say that you may publish what was trained on data of unknown or forbidding terms."""
     json: Flag = False
     """Print one JSON object as the last line."""
 
 
 def export(words: Sequence[str]) -> int:
     """Parse, export, and report."""
-    description = "Write a run's generator as a file that other programs run, checked against torch and labelled."
+    description = "Write a run's generator for other programs, checked against torch and labelled, or for a model hub."
     options = parse(ExportOptions, words, prog="elegan export", description=description)
     from elegan.verbs.export import export as write
 
-    done = write(options.run, out=options.out, format=options.format, to=options.to)
+    done = write(
+        options.run, out=options.out, format=options.format, to=options.to, i_have_rights=options.i_have_rights
+    )  # fmt: skip
     if not options.json:
-        shapes = f"{_shapes(done['inputs'])} to {_shapes(done['outputs'])}"
-        print(f"{shapes} in {options.out}, which differs from torch by {done['difference']:.1g} at most.")
+        print(_summary(done))
     return finish(done, as_json=options.json)
+
+
+def _summary(done: Mapping[str, Any]) -> str:
+    if done["format"] == "hub":
+        return f"{len(done['files'])} files in {done['out']}, ready to be uploaded; README.md is the model card."
+    shapes = f"{_shapes(done['inputs'])} to {_shapes(done['outputs'])}"
+    return f"{shapes} in {done['out']}, which differs from torch by {done['difference']:.1g} at most."
 
 
 def _shapes(tensors: Mapping[str, Any]) -> str:

@@ -31,8 +31,12 @@ COMMANDS = {
         Command("classify", "elegan.cli.classify:classify", "what a run's classifier takes images for"),
         Command("edit", "elegan.cli.edit:edit", "mix, add up, steer, walk: the latent space of a run"),
         Command("apply", "elegan.cli.apply:apply", "translate images with a trained run: pix2pix, cyclegan"),
-        Command("export", "elegan.cli.export:export", "write a run's generator as an ONNX file"),
+        Command("export", "elegan.cli.export:export", "write a run's generator as an ONNX file or for a hub"),
+        Command("verify", "elegan.cli.verify:verify", "what files say of their making: signature, label, watermark"),
         Command("evaluate", "elegan.cli.commands:evaluate", "judge a run, two runs, or any samples, beside real data"),
+        Command("detect train", "elegan.cli.detect:train", "fit a detector to a run's samples: a lesson, no judge"),
+        Command("detect apply", "elegan.cli.detect:apply", "what a detector makes of image files, as advice"),
+        Command("forget", "elegan.cli.forget:forget", "remove entries from the registry of what was made here"),
         Command("models", "elegan.cli.commands:models", "list the models and their papers"),
         Command("data check", "elegan.cli.commands:data_check", "look for trouble in data before training"),
         Command("benchmark", "elegan.cli.benchmark:benchmark", "how fast models train here, beside plain PyTorch"),
@@ -55,7 +59,7 @@ examples:
 
 def overview() -> str:
     """What `elegan --help` prints."""
-    lines = [f"  {command.name:12}{command.summary}" for command in COMMANDS.values()]
+    lines = [f"  {command.name:14}{command.summary}" for command in COMMANDS.values()]
     return TEXT.format(commands="\n".join(lines))
 
 

@@ -17,6 +17,22 @@ Options = TypeVar("Options")
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff, tyro.conf.arg(help_behavior_hint="")]
 """An option that is given or not."""
 CONFIG = (tyro.conf.DisallowNone, tyro.conf.PositionalMetavarFromFieldName)
+Profile = Annotated[
+    str | None,
+    tyro.conf.arg(
+        metavar="cn",
+        help_behavior_hint="",
+        help="cn: labels also hold the field that China's measures ask for; $ELEGAN_PROFILE when not given.",
+    ),
+]
+VisibleLabel = Annotated[
+    Literal["yes", "no"] | None,
+    tyro.conf.arg(
+        metavar="yes|no",
+        help_behavior_hint="",
+        help="Write into the picture that it is generated; when not given, for a run on pictures of people.",
+    ),
+]
 POSITIONAL = tyro.conf.Positional[str].__metadata__[0]  # type: ignore[attr-defined]
 BOX = re.compile("[\u2500-\u257f]+")
 COUNT = re.compile(r"(\d+(?:\.\d+)?)([kKM]?)")
@@ -28,6 +44,11 @@ class Option(NamedTuple):
     spelling: str
     kind: Any
     required: bool
+
+
+def is_yes(asked: str | None) -> bool | None:
+    """What was asked for, where anything was."""
+    return None if asked is None else asked == "yes"
 
 
 def optional(metavar: str) -> object:

@@ -45,6 +45,8 @@ class TrainOptions:
     """Make pairs for a translator: "edges" of each image, or "left-to-right" (or "right-to-left") halves of it."""
     labelled: Annotated[int | None, optional("N")] = None
     """Keep so many labels, equally many a class, and hide those of the other training images; for sgan."""
+    depicts_people: Flag = False
+    """The data show people: the card says so, and pictures are labelled for people to see, too."""
     referee: Flag = True
     """Train until the budget is spent, 4 minutes where there is none, unseen by the referee."""
     dry_run: Flag = False
@@ -80,7 +82,7 @@ def train(words: Sequence[str]) -> int:
         run = conduct(
             options.model, data=options.data, out=options.out, size=options.size, minutes=options.minutes,
             images=images, seed=options.seed, preset=options.preset, skip_bad=options.skip_bad,
-            labelled=options.labelled, pair=options.pair,
+            labelled=options.labelled, pair=options.pair, depicts_people=options.depicts_people,
             referee=options.referee, dry_run=options.dry_run, **_settings(options, words),
         )  # fmt: skip
     except (Interrupted, ProcessLost) as stop:

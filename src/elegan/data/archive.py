@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from elegan.data.found import LARGEST_FILE, EncodedFile, Stamp, check_length, is_hidden, some
 from elegan.data.images import Unreadable
+from elegan.data.licence import speaks
 from elegan.data.tar_index import Member, members, read_at, stamp_of
 from elegan.errors import UserError
 
@@ -92,7 +93,7 @@ def _ends_well(archive: tarfile.TarFile) -> bool:
 
 def _packed_tar_file(archive: tarfile.TarFile, member: tarfile.TarInfo, when: Stamp) -> EncodedFile:
     name, content = _clean(member.name), b""
-    wanted = EncodedFile(name, bytes).is_wanted and not is_hidden(name)
+    wanted = (EncodedFile(name, bytes).is_wanted or speaks(name)) and not is_hidden(name)
     if wanted and member.size <= LARGEST_FILE and (stream := archive.extractfile(member)):
         content = stream.read()
 

@@ -44,7 +44,7 @@ def assemble(found: Found, prepared: Prepared, seed: int) -> Data:
     return Data(
         found.name, items, labels, classes, split, found.licence, found.source, tuple(notes),
         fingerprint=known_by, tier=prepared.tier,
-        attributes=None if found.attributes is None else found.attributes.rows(kept),
+        attributes=None if found.attributes is None else found.attributes.rows(kept), restriction=found.restriction,
     )  # fmt: skip
 
 

@@ -77,6 +77,8 @@ class Data:
     """Named parts of every item, where they are known."""
     sources: Sources | None = None
     """The images that a translator starts from."""
+    restriction: str = ""
+    """What in the data's terms forbids derivatives, 'LICENSE says "NoDerivatives"'; empty where nothing was found."""
     _kept: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -133,6 +135,7 @@ class Data:
             "name": self.name,
             "source": self.source,
             "licence": self.licence,
+            **({} if not self.restriction else {"restriction": self.restriction}),
             "fingerprint": self.fingerprint,
             "items": len(self),
             "shape": list(self.items.shape[1:]),
@@ -142,8 +145,11 @@ class Data:
             "tier": self.tier,
             **({} if self.attributes is None else {"attributes": self.attributes.describe()}),
             **({} if self.sources is None else {"sources": self.sources.how}),
-            "notes": [*self.notes, *self.remarks()],
+            "notes": [*self.notes, *self._forbidden(), *self.remarks()],
         }
+
+    def _forbidden(self) -> list[str]:
+        return [f"The data's terms forbid derivatives: {self.restriction}."] if self.restriction else []
 
     def remarks(self) -> list[str]:
         """What was found only while the images were drawn, a sentence each."""

@@ -70,6 +70,8 @@ class Found:
     notes: list[str] = field(default_factory=list)
     bad: list[BadFile] = field(default_factory=list)
     licence: str = UNKNOWN_LICENCE
+    restriction: str = ""
+    """What forbids derivatives, as :class:`elegan.data.licence.Terms` has it."""
     default_size: int | None = None
     attributes: Attributes | None = None
     sides: np.ndarray | None = None

@@ -8,6 +8,7 @@ import numpy as np
 
 from elegan.data.found import EncodedFile, Found, JoinedFiles, Stamp, check_length, printable, some
 from elegan.data.images import Unreadable
+from elegan.data.licence import restriction
 from elegan.errors import UserError
 
 PREFIX = "hf:"
@@ -70,6 +71,7 @@ def _found(data: str, name: str, tables: Mapping[str, Any]) -> Found:
     raw = {part: table.cast_column(image, datasets.Image(decode=False)) for part, table in tables.items()}
     found = Found(name.rpartition("/")[2], data, TableFiles(raw, image))
     found.licence = first.info.license or found.licence
+    found.restriction = restriction("the hub", found.licence)
     if len(tables) > 1:
         found.parts = np.concatenate([np.full(len(table), part) for part, table in tables.items()])
         found.notes.append(f"The parts {', '.join(tables)} were kept as they came.")

@@ -10,6 +10,7 @@ from elegan.data.dataset import Data, Split
 from elegan.data.endless import Endless, Row
 from elegan.data.found import UNKNOWN_LICENCE, BadFile, EncodedFile, Found, plural, printable
 from elegan.data.hub import columns, content, load, needed_package
+from elegan.data.licence import restriction
 from elegan.data.prepare import choose_shape, in_memory
 from elegan.data.sizes import Shape, refuse_too_large
 from elegan.errors import UserError
@@ -95,7 +96,7 @@ def hub_stream(data: str, shape: Shape | None, skipped: list[BadFile] | None) ->
     notes = [*found.notes, *([note] if note else []), _how_it_is_read()]
     return Data(
         found.name, items, labels, rows.classes, _split(kept), found.licence, data, tuple(notes),
-        tier="stream", endless=endless,
+        tier="stream", endless=endless, restriction=restriction("the hub", found.licence),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from elegan.data.hub_stream import hub_stream
 from elegan.data.idx import idx_file, idx_folder, is_idx
 from elegan.data.images import SUFFIXES
 from elegan.data.layout import arrange
+from elegan.data.licence import beside, with_terms
 from elegan.data.pairs import HALVES, check_pair, open_sides, whole_shape, with_pairs
 from elegan.data.prepare import prepare
 from elegan.data.shards import ENDING, expand, is_pattern, open_shards
@@ -97,11 +98,12 @@ def find(data: str, shape: Shape | None = None) -> Found:
         return hub_data(data)
     path = Path(data).expanduser()
     if is_pattern(data) and not path.exists():
-        return _shards(expand(data), path.name, data)
+        shards = expand(data)
+        return with_terms(_shards(shards, path.name, data), beside(shards[0]))
     if not data or not path.exists():
         raise UserError(_missing(data))
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        return with_terms(_folder(path) if path.is_dir() else _file(path), beside(path))
     except PermissionError as error:
         raise UserError(f"{error.filename or path} can't be opened; check its permissions.") from error
 
@@ -117,10 +119,10 @@ def _folder(path: Path) -> Found:
     files = folder_files(path)
     if not any(file.is_image for file in files):
         if shards := [path / file.name for file in files if file.name.endswith(ENDING)]:
-            return _shards(shards, path.resolve().name, str(path))
+            return with_terms(_shards(shards, path.resolve().name, str(path)), files)
         if found := idx_folder(path):
-            return found
-    return arrange(files, path.resolve().name, str(path))
+            return with_terms(found, files)
+    return with_terms(arrange(files, path.resolve().name, str(path)), files)
 
 
 def _shards(paths: list[Path], name: str, source: str) -> Found:
@@ -144,7 +146,7 @@ def _file(path: Path) -> Found:
         files, notes = archive_files(path)
         found = arrange(files, path.name.split(".")[0], str(path))
         found.notes += notes
-        return found
+        return with_terms(found, files)
     if path.suffix.lower() in SUFFIXES:
         raise UserError(f"{path} is a single image; give a folder of at least {FEWEST} images.")
     raise UserError(

@@ -136,7 +136,7 @@ def _side(found: Found, side: str) -> Found:
     order = sorted(range(len(rows)), key=lambda place: _key(files[place], str(parts[place])))
     return Found(
         found.name, f"{found.source} ({side})", [files[place] for place in order], parts=parts[order],
-        licence=found.licence,
+        licence=found.licence, restriction=found.restriction,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import IO, Any
 from PIL import Image
 
 from elegan.provenance.label import Label
-from elegan.provenance.write import encode, write_image
+from elegan.provenance.write import content_of, write_image
 
 
 class LabelledImage(Image.Image):
@@ -37,4 +37,4 @@ class LabelledImage(Image.Image):
         if isinstance(fp, str | bytes | PathLike):
             write_image(self, fsdecode(fp), self.label)
         else:
-            fp.write(encode(self, f".{(format or 'png').lower()}", self.label))
+            fp.write(content_of(self, f".{(format or 'png').lower()}", self.label))

@@ -3,10 +3,46 @@
 The box is of type ``uuid`` with XMP's identifier (Adobe, XMP Specification part 3); players pass over it.
 """
 
+import io
 import struct
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 from uuid import UUID
 
+import numpy as np
+from PIL import Image
+
+from elegan.errors import UserError
+from elegan.provenance.label import Label
+from elegan.provenance.xmp import aigc
+
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
+
+
+def codec() -> Any:
+    """The package av.  Raises UserError where it is missing."""
+    try:
+        return import_module("av")
+    except ImportError as error:
+        raise UserError("An .mp4 needs the package av; pip install 'elegan[video]', or end --out in .gif.") from error
+
+
+def encoded(frames: Sequence[Image.Image], label: Label, fps: int) -> bytes:
+    """Frames of one size as H.264, of even sides, as players want it."""
+    av, buffer = codec(), io.BytesIO()
+    with av.open(buffer, "w", format="mp4", options={"movflags": "use_metadata_tags"}) as container:
+        container.metadata["comment"] = label.sentence()
+        if label.profile == "cn":
+            container.metadata["AIGC"] = aigc(label)
+        stream = container.add_stream("h264", rate=fps, options={"crf": "16"})
+        stream.width, stream.height = (side - side % 2 for side in frames[0].size)
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            pixels = np.asarray(frame.convert("RGB"))[: stream.height, : stream.width]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
 
 
 def insert(content: bytes, packet: str) -> bytes:

@@ -1,28 +1,39 @@
 """Labels in: what a file says of its own making.  A label is a claim that anyone can remove or forge."""
 
+import json
+import re
 import zipfile
+from html import unescape
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+from safetensors import SafetensorError, safe_open
 
 from elegan.errors import UserError
 from elegan.provenance import gif, mp4, xmp
-from elegan.provenance.label import Label
+from elegan.provenance.label import TRAINED_DATA, Label
+
+IN_PAGE = re.compile('<meta name="provenance" content="([^"]*)">')
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 
 def read_label(path: Path | str) -> Label | None:
-    """The label of a .png, .jpg, .webp, .gif, .mp4 or .npz file, elegan's or another program's; None without one.
+    """The label in a picture, a .mp4, .npz, .onnx, .safetensors, .json or .html file, elegan's or another program's;
+    None without one, and of a file of another kind.
 
-    Raises UserError when the file is missing, damaged or of another kind, or its packet declares entities.
+    Raises UserError when the file is missing or damaged, or its packet declares entities.
     """
     path = Path(path)
     try:
-        if path.suffix.lower() == ".npz":
-            return _from_arrays(path)
+        if reader := READERS.get(path.suffix.lower()):
+            return reader(path)
         packet = _packet(path)
     except UnidentifiedImageError as error:
-        raise UserError(f'"{path}" is no picture or .npz file that can be read.') from error
+        if path.suffix.lower() not in PICTURES:
+            return None
+        raise UserError(f'"{path}" is damaged: it is no picture, as its name says.') from error
     except (ValueError, SyntaxError, EOFError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
         raise UserError(f'"{path}" is damaged: {error}.') from error
     except OSError as error:
@@ -45,3 +56,46 @@ def _from_arrays(path: Path) -> Label | None:
         if "provenance" not in arrays:
             return None
         return Label.from_json(str(arrays["provenance"]))
+
+
+def _from_onnx(path: Path) -> Label | None:
+    try:
+        onnx = import_module("onnx")
+    except ImportError as error:
+        raise UserError(f'"{path}" needs the package onnx to be read; pip install "elegan[export]".') from error
+    try:
+        model = onnx.load_model(str(path), load_external_data=False)
+    except Exception as error:  # the parser's own kinds of error aren't public
+        raise ValueError("it is no ONNX model") from error
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    return Label.from_json(said["provenance"]) if "provenance" in said else None
+
+
+def _from_json(path: Path) -> Label | None:
+    """That of contents.json and of a report."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    said = (found.get("label") or found.get("provenance")) if isinstance(found, dict) else None
+    return Label.from_json(json.dumps(said))
+
+
+def _from_page(path: Path) -> Label | None:
+    found = IN_PAGE.search(path.read_text(encoding="utf-8", errors="replace"))
+    return Label.from_json(unescape(found[1])) if found else None
+
+
+def _from_weights(path: Path) -> Label | None:
+    """What made them, from the head of the file."""
+    try:
+        with safe_open(path, "np") as tensors:
+            made_with = (tensors.metadata() or {}).get("made_with")
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    return Label(made_with, created="", digital_source_type=TRAINED_DATA) if made_with else None
+
+
+READERS = {
+    ".npz": _from_arrays, ".onnx": _from_onnx, ".json": _from_json, ".html": _from_page, ".safetensors": _from_weights,
+}  # fmt: skip

@@ -1,38 +1,120 @@
-"""The only writers of pictures, animations and arrays: labelled, and whole or not at all."""
+"""The only writers of what elegan makes: marked, labelled, signed, whole or not at all, and remembered.
 
-import errno
+The order is that of what destroys what: first what changes pixels, then the file, its metadata, and its signature over
+all of it.
+"""
+
+import hashlib
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from elegan.errors import UserError
 from elegan.files import write_atomically
-from elegan.provenance import gif, xmp
+from elegan.pictures import to_image
+from elegan.provenance import credentials, encode, mp4, registry, watermark, xmp
+from elegan.provenance.encode import pixels_of
 from elegan.provenance.label import Label
+from elegan.provenance.manifest import Parent
+from elegan.provenance.marking import Marked, mark, visibly
+from elegan.provenance.registry import Made
+from elegan.provenance.seal import LABEL, REGISTRY, Picture, Sealed, seal, signed, together
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+SUFFIXES = (*encode.STILLS, ".gif")
+CONTENTS = "contents.json"
+"""The signed list of a folder of pictures that are too small to be signed one by one."""
+AT_ONCE = 256
+NO_SAMPLES: Picture = np.empty((0, 0, 0, 3), np.uint8)
+"""For a sheet or a plot of which no part is a picture of its own."""
 
 
-def write_image(image: Image.Image, path: Path | str, label: Label) -> None:
-    """Write one picture as .png or .webp (both lossless), .jpg or .gif, with its label.
+def write_image(
+    image: Image.Image,
+    path: Path | str,
+    label: Label,
+    samples: Picture | None = None,
+    *,
+    parents: Sequence[Parent] = (),
+) -> Sealed:
+    """Write one picture as .png or .webp (both lossless), .jpg or .gif.
 
-    Raises UserError for another suffix, a picture that the format can't hold, and where it can't be written.
+    ``samples`` uint8 [N, H, W, C] are what a sheet shows, [0, …] where it shows none: each is remembered, and sheets
+    of what is too small for a watermark have none.  ``parents`` are the files that it was made from.  Raises UserError
+    for another suffix, a picture that the format can't hold, and where it can't be written.
     """
     path, suffix = Path(path), Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise UserError(f'"{path}" names no picture format; end it in {", ".join(SUFFIXES)}.')
-    if suffix == ".gif":
-        write_gif([image], path, label)
-        return
-    _write(path, encode(image, suffix, label))
+    label = label.for_one_file()
+    marked = mark([image], label, invisibly=samples is None or min(samples.shape[1:3]) >= watermark.SMALLEST)
+    content = encode.picture(marked.frames[0], suffix, label)
+    shown = [(encode.decoded(content), None if samples is not None else 0)]
+    shown += [] if samples is None else [(item, index) for index, item in enumerate(samples)]
+    return marked.and_(seal(path, content, label, shown, parents=parents, layers=marked.layers))
 
 
-def write_gif(frames: Sequence[Image.Image], path: Path | str, label: Label, milliseconds: int = 100) -> None:
+def content_of(image: Image.Image, suffix: str, label: Label) -> bytes:
+    """One picture as the bytes of a file, with all that ``write_image`` gives it."""
+    label = label.for_one_file()
+    marked = mark([image], label)
+    content, _, _ = signed(f"picture{suffix}", encode.picture(marked.frames[0], suffix, label), label)
+    registry.remember([Made(label, content, encode.decoded(content), 0)])
+    return content
+
+
+def write_folder(
+    folder: Path, images: Iterable[tuple[str, Picture]], label: Label, tables: Mapping[str, bytes] | None = None
+) -> Sealed:
+    """Write pictures uint8 [H, W, C] under their names, which may be any number, numbered as they come.
+
+    Small ones, below the watermark's least size, would grow twentyfold by a signature each: they and the ``tables``
+    (name → content) share one, over ``contents.json``, which lists the SHA-256 of each.
+    """
+    found, hashes, waiting = [], {}, list[Made]()
+    for number, (name, pixels) in enumerate(images):
+        one, path = label.for_one_file(), folder / name
+        if min(pixels.shape[:2]) >= watermark.SMALLEST:
+            marked = mark([to_image(pixels)], one)
+            content = encode.still(marked.frames[0], path.suffix.lower(), one)
+            shown = [(encode.decoded(content), number)]
+            found.append(marked.and_(seal(path, content, one, shown, layers=marked.layers)))
+            continue
+        content = encode.still(visibly(to_image(pixels), one), path.suffix.lower(), one)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+        waiting.append(Made(one, content, pixels, number))
+        if len(waiting) == AT_ONCE:
+            found.append(_remembered(waiting))
+            waiting = []
+    found += [_remembered(waiting)] if waiting else []
+    for name, content in (tables or {}).items():
+        write_atomically(folder / name, content)
+        hashes[name] = hashlib.sha256(content).hexdigest()
+    if not hashes:
+        return together(found)
+    listed = label.for_one_file()
+    content = json.dumps({"label": asdict(listed), "sha256": hashes}, ensure_ascii=False, indent=0).encode()
+    sealed = seal(folder / CONTENTS, content, listed)
+    remembered = together(found)
+    return Sealed(tuple(dict.fromkeys(sealed.layers + remembered.layers)), sealed.missing + remembered.missing)
+
+
+def write_gif(
+    frames: Sequence[Image.Image],
+    path: Path | str,
+    label: Label,
+    milliseconds: int = 100,
+    *,
+    watermarked: bool = True,
+    parents: Sequence[Parent] = (),
+) -> Sealed:
     """Write an endless animation, or a still of one frame; each frame has its own palette of 256 colours.
 
     Equal neighbours become one frame that stays for as long.  Raises UserError for another suffix and
@@ -41,14 +123,20 @@ def write_gif(frames: Sequence[Image.Image], path: Path | str, label: Label, mil
     path = Path(path)
     if path.suffix.lower() != ".gif":
         raise UserError(f'"{path}" is to be an animation; end it in .gif.')
-    if len({frame.size for frame in frames}) != 1:
-        raise ValueError(f"An animation's frames must have one size, not {[frame.size for frame in frames]}.")
-    buffer = io.BytesIO()
-    first, *rest = frames
-    endless = {"loop": 0, "duration": milliseconds} if rest else {}
-    comment = label.sentence().encode()
-    Image.Image.save(first, buffer, "GIF", save_all=True, append_images=rest, comment=comment, **endless)
-    _write(path, gif.insert(buffer.getvalue(), xmp.packet(label)))
+    label = label.for_one_file()
+    marked = mark(frames, label, invisibly=watermarked)
+    content = encode.animation(marked.frames, label, milliseconds)
+    return marked.and_(seal(path, content, label, _numbered(marked.frames), parents=parents, layers=marked.layers))
+
+
+def write_mp4(
+    frames: Sequence[Image.Image], path: Path, label: Label, fps: int, *, parents: Sequence[Parent] = ()
+) -> Sealed:
+    """Write a film with the package av.  Raises UserError where that is missing or nothing can be written."""
+    label = label.for_one_file()
+    marked = mark(frames, label)
+    content = mp4.insert(mp4.encoded(marked.frames, label, fps), xmp.packet(label))
+    return marked.and_(seal(path, content, label, _numbered(marked.frames), parents=parents, layers=marked.layers))
 
 
 def write_arrays(
@@ -56,19 +144,23 @@ def write_arrays(
     samples: NDArray[np.uint8] | NDArray[np.float32],
     label: Label,
     labels: NDArray[np.integer] | None = None,
-) -> None:
+) -> Sealed:
     """Write samples as .npz, without pickles: ``images`` uint8 [N, H, W, C] or ``vectors`` float32 [N, D],
     ``labels`` int64 [N] where there are any, and the label as JSON in ``provenance``.
 
     Raises UserError for another suffix and where nothing can be written, ValueError for other shapes.
     """
-    path = Path(path)
+    path, label = Path(path), label.for_one_file()
     if path.suffix.lower() != ".npz":
         raise UserError(f'"{path}" is to hold arrays; end it in .npz.')
     arrays: dict[str, NDArray[np.generic]] = {"provenance": np.array(label.to_json())}
+    pictures: list[tuple[Picture, int | None]] = []
     if samples.dtype == np.uint8 and samples.ndim == 4:
-        arrays["images"] = samples
+        marked = mark([to_image(pixels) for pixels in samples], label)
+        arrays["images"] = np.stack([pixels_of(frame) for frame in marked.frames])
+        pictures = [(pixels, index) for index, pixels in enumerate(arrays["images"])]
     elif np.issubdtype(samples.dtype, np.floating) and samples.ndim == 2:
+        marked = Marked([], (LABEL,))
         arrays["vectors"] = samples.astype(np.float32)
     else:
         given = f"{samples.dtype} {list(samples.shape)}"
@@ -79,36 +171,18 @@ def write_arrays(
         arrays["labels"] = labels.astype(np.int64)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    _write(path, buffer.getvalue())
+    return marked.and_(seal(path, buffer.getvalue(), label, pictures, layers=marked.layers))
 
 
-def encode(image: Image.Image, suffix: str, label: Label) -> bytes:
-    """A .png, .webp or .jpg file with its label.  Raises UserError where the format can't hold the picture."""
-    if suffix not in (".png", ".webp", ".jpg", ".jpeg"):
-        raise UserError(f'"{suffix}" is no format for one labelled picture; take .png, .webp or .jpg.')
-    if suffix in (".jpg", ".jpeg") and image.mode not in ("L", "RGB"):
-        raise UserError(f"A {suffix} file can't hold a picture of mode {image.mode}; take .png or .webp.")
-    buffer, packet, save = io.BytesIO(), xmp.packet(label), Image.Image.save  # a labelled picture's own save ends here
-    if suffix == ".png":
-        text = PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", packet)
-        text.add_text("Software", label.generator)
-        text.add_text("Comment", label.sentence())
-        save(image, buffer, "PNG", pnginfo=text)
-    elif suffix == ".webp":
-        save(image, buffer, "WEBP", lossless=True, exact=True, xmp=packet.encode())
-    else:
-        comment = label.sentence().encode()
-        save(image, buffer, "JPEG", quality=95, subsampling=0, comment=comment, xmp=packet.encode())
-    return buffer.getvalue()
+def parent_of(path: Path) -> Parent:
+    """A file that something is made from."""
+    return Parent(path.read_bytes(), credentials.mime_of(path.name) or credentials.ANY, path.name)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write atomically, making folders on the way; a full disk stays an OSError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise UserError(f'"{path}" can\'t be written: {(error.strerror or str(error)).lower()}.') from error
+def _remembered(made: Sequence[Made]) -> Sealed:
+    kept = registry.remember(made)
+    return Sealed((LABEL, REGISTRY)) if kept else Sealed((LABEL,), ("They aren't in the registry.",))
+
+
+def _numbered(frames: Sequence[Image.Image]) -> list[tuple[Picture, int | None]]:
+    return [(pixels_of(frame), index) for index, frame in enumerate(frames)]

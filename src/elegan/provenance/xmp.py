@@ -1,5 +1,6 @@
 """The label as an XMP packet (ISO 16684-1), with the field that picture sites read (IPTC Photo Metadata)."""
 
+import json
 import re
 from xml.etree import ElementTree
 from xml.sax.saxutils import quoteattr
@@ -9,14 +10,20 @@ from elegan.provenance.label import Label
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XMP = "http://ns.adobe.com/xap/1.0/"
+MEDIA = "http://ns.adobe.com/xap/1.0/mm/"
 IPTC = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
 ELEGAN = "urn:elegan:provenance:1#"
+TC260 = "http://www.tc260.org.cn/ns/AIGC/1.0/"
 
+NOT_PLAIN = re.compile(r"[^!#-\[\]-~]+")
 PACKET = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}"><rdf:Description rdf:about=""
- xmlns:xmp="{xmp}" xmlns:Iptc4xmpExt="{iptc}" xmlns:elegan="{elegan}"
+ {spaces}
  {properties}/></rdf:RDF></x:xmpmeta>
 <?xpacket end="w"?>"""
+
+
+SPACES = {"xmp": XMP, "xmpMM": MEDIA, "Iptc4xmpExt": IPTC, "elegan": ELEGAN, "TC260": TC260}
 
 
 def packet(label: Label) -> str:
@@ -29,9 +36,26 @@ def packet(label: Label) -> str:
         "elegan:run": label.run,
         "elegan:weightsSHA256": label.weights_sha256 or "",
         "elegan:seed": "" if label.seed is None else str(label.seed),
+        "xmpMM:InstanceID": label.identifier,
+        "TC260:AIGC": aigc(label) if label.profile == "cn" else "",
     }
     lines = [f"{name}={quoteattr(value)}" for name, value in properties.items() if value]
-    return PACKET.format(rdf=RDF, xmp=XMP, iptc=IPTC, elegan=ELEGAN, properties="\n ".join(lines))
+    used = {name.partition(":")[0] for name, value in properties.items() if value}
+    spaces = [f'xmlns:{name}="{uri}"' for name, uri in SPACES.items() if name in used]
+    return PACKET.format(rdf=RDF, spaces=" ".join(spaces), properties="\n ".join(lines))
+
+
+def aigc(label: Label) -> str:
+    """The implicit label of GB 45438-2025, annex E, as JSON: generated (1), by whom, under which number.
+
+    Who spreads it first is who made it.  Values take printable ASCII without spaces, quotes and backslashes.
+    """
+    producer, number = (NOT_PLAIN.sub("-", text) for text in (label.generator, label.identifier))
+    facts = {
+        "Label": "1", "ContentProducer": producer, "ProduceID": number, "ReservedCode1": "",
+        "ContentPropagator": producer, "PropagateID": number, "ReservedCode2": "",
+    }  # fmt: skip
+    return json.dumps({"AIGC": facts}, separators=(",", ":"))
 
 
 def parse(content: str) -> Label | None:
@@ -60,4 +84,6 @@ def parse(content: str) -> Label | None:
         run=found.get(f"{{{ELEGAN}}}run", ""),
         created=found.get(f"{{{XMP}}}CreateDate", ""),
         digital_source_type=source,
+        identifier=found.get(f"{{{MEDIA}}}InstanceID", ""),
+        profile="cn" if f"{{{TC260}}}AIGC" in found else "",
     )

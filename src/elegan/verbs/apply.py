@@ -12,7 +12,7 @@ from elegan.data.images import Unreadable, decode, measure
 from elegan.data.sizes import Shape, parse_size
 from elegan.errors import UserError, nearest
 from elegan.pictures import to_image
-from elegan.provenance import write_image
+from elegan.provenance import Sealed, parent_of, together, write_image
 from elegan.verbs.inputs import KEPT, Input, inputs_of
 from elegan.verbs.run import Run, load_run, to_pixels
 from elegan.verbs.translating import translate, with_channels
@@ -41,28 +41,32 @@ def apply(
     reconstruct: bool = False,
     strength: float = 1.0,
     size: Any = None,
+    profile: str | None = None,
+    visible_label: bool | None = None,
 ) -> dict[str, Any]:
     """Translate images, and all images of folders, into files of the same names in the folder ``out``.
 
     ``to`` is the side to make, "B" when not given; ``strength`` in [0, 1] blends the result with the image, and
     ``reconstruct`` also translates it back, into ``out``/reconstructed.  Images keep their size, unless ``size`` is
-    given, and what is transparent stays so.  Raises UserError for a run that translates nothing, for what isn't there,
-    and, once all others are written, for images that can't be read.
+    given, and what is transparent stays so.  ``profile`` and ``visible_label`` are those of ``elegan.sample``.  Raises
+    UserError for a run that translates nothing, for what isn't there, and, once all others are written, for images that
+    can't be read.
     """
-    trained, folder = load_run(run), _folder(out)
+    trained, folder = load_run(run).labelling(profile, visible_label), _folder(out)
     wish = _wish(trained, to, reconstruct, strength, size)
     images = inputs_of([inputs] if isinstance(inputs, str | PathLike) else list(inputs), folder)
     trained.game  # noqa: B018  an unfinished or damaged run is said before anything is written
     bad: list[BadFile] = []
+    sealed: list[Sealed] = []
     for start in range(0, len(images), CHUNK):
-        bad += _apply_to(trained, images[start : start + CHUNK], folder, wish)
+        _apply_to(trained, images[start : start + CHUNK], folder, wish, bad, sealed)
     if bad:
         where = f"the others are in {folder}" if len(bad) < len(images) else "nothing was written"
         raise UserError(f"{len(bad):,} of {plural(len(images), 'image')} can't be used: {some(bad)}; {where}.")
     return {
         "out": str(folder), "n": len(images), "to": wish.to, "strength": wish.strength,
         "reconstruct": wish.reconstruct, "files": [str(folder / image.target) for image in images],
-        "weights_sha256": trained.weights_sha256,
+        "weights_sha256": trained.weights_sha256, "provenance": together(sealed).facts(),
     }  # fmt: skip
 
 
@@ -87,9 +91,10 @@ def _wish(run: Run, to: str | None, reconstruct: bool, strength: float, size: An
     return Wish(side, reconstruct, float(strength), parse_size(size))
 
 
-def _apply_to(run: Run, images: Sequence[Input], folder: Path, wish: Wish) -> list[BadFile]:
-    """Translate some images, those of one shape together; returns those that can't be read."""
-    bad: list[BadFile] = []
+def _apply_to(
+    run: Run, images: Sequence[Input], folder: Path, wish: Wish, bad: list[BadFile], sealed: list[Sealed]
+) -> None:
+    """Translate some images, those of one shape together; notes those that can't be read, and what is written."""
     by_shape: dict[tuple[int, ...], list[tuple[Input, np.ndarray]]] = {}
     for image in images:
         try:
@@ -103,8 +108,8 @@ def _apply_to(run: Run, images: Sequence[Input], folder: Path, wish: Wish) -> li
         made = translations(run, np.stack([pixels for _, pixels in group]), wish)
         for name, pictures in made.items():
             for (image, _), pixels in zip(group, pictures, strict=True):
-                write_image(to_image(pixels), folder / name / image.target, label)
-    return bad
+                parents = [parent_of(image.path)]
+                sealed.append(write_image(to_image(pixels), folder / name / image.target, label, parents=parents))
 
 
 def translations(run: Run, images: np.ndarray, wish: Wish) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from elegan.data.folder import folder_files
 from elegan.data.found import BadFile, EncodedFile, plural, some
 from elegan.data.pixels import to_tensor
 from elegan.errors import UserError
-from elegan.files import write_atomically
+from elegan.provenance import TRAINED_DATA, seal
 from elegan.verbs.classifier import ROWS, class_logits
 from elegan.verbs.run import Run, load_run
 
@@ -32,15 +33,16 @@ def classify(
     probability that it is no generated one.  ``out`` is a .csv to write.  Raises UserError for a run without a
     classifier, and where anything can't be read: then nothing is written.
     """
-    trained, path = load_run(run), _table_path(out)
+    trained, path = load_run(run), table_path(out)
     shape = _shape_of(trained)
     named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
-    files = [file for name in named for file in _files(name)]
+    files = [file for name in named for file in files_in(name)]
     if not files:
         raise UserError("No image was given; name files or folders after the run.")
     rows = [row for start in range(0, len(files), ROWS) for row in _rows(trained, files[start : start + ROWS], shape)]
     if path:
-        write_atomically(path, as_csv(rows).encode())
+        label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
+        seal(path, as_csv(rows).encode(), label, layers=())
     return rows
 
 
@@ -55,7 +57,7 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def _table_path(out: str | PathLike[str] | None) -> Path | None:
+def table_path(out: str | PathLike[str] | None) -> Path | None:
     path = None if out is None else Path(fspath(out)).expanduser()
     if path and path.suffix.lower() != ".csv":
         raise UserError(f"--out is {path}; it must be a file that ends in .csv.")
@@ -72,7 +74,7 @@ def _shape_of(run: Run) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _files(given: Input) -> list[EncodedFile]:
+def files_in(given: Input) -> list[EncodedFile]:
     path = Path(fspath(given)).expanduser()
     if not path.exists():
         raise UserError(f"{path} doesn't exist; give image files or folders of them.")
@@ -85,7 +87,7 @@ def _files(given: Input) -> list[EncodedFile]:
 
 
 def _rows(run: Run, files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Iterator[dict[str, Any]]:
-    logits = class_logits(run.game, _images(files, shape))
+    logits = class_logits(run.game, images_of(files, shape))
     if not bool(logits.isfinite().all()):
         raise UserError(f"{run.path} diverged: its classifier gives numbers that are not finite; train a new run.")
     chances, real = logits.softmax(1).max(1), logits.logsumexp(1).sigmoid()
@@ -94,7 +96,7 @@ def _rows(run: Run, files: Sequence[EncodedFile], shape: tuple[int, int, int]) -
         yield {"file": file.name, "class": str(names[index]), "probability": chance, "real": reality}
 
 
-def _images(files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Tensor:
+def images_of(files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Tensor:
     """[n, C, H, W] as games see them; raises UserError where some can't be read."""
     with quiet():
         pictures = list(parallel(lambda file: decoded(file, shape[:2]), files))

@@ -11,6 +11,7 @@ from elegan.verbs.editing.mixing import arithmetic, film, mixing_grid, truncatio
 from elegan.verbs.editing.photo import projection
 from elegan.verbs.editing.space import Space
 from elegan.verbs.editing.steering import steering_sheet
+from elegan.verbs.run import load_run
 
 ACTIONS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "mix": mixing_grid,
@@ -23,7 +24,14 @@ ACTIONS: Mapping[str, Callable[..., dict[str, Any]]] = {
 
 
 def edit(
-    run: str | PathLike[str], action: str, *, out: str | PathLike[str], label: str | int | None = None, **options: Any
+    run: str | PathLike[str],
+    action: str,
+    *,
+    out: str | PathLike[str],
+    label: str | int | None = None,
+    profile: str | None = None,
+    visible_label: bool | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Do one of the edits with a run, and write its labelled picture (for "walk" a film) to ``out``.
 
@@ -33,7 +41,8 @@ def edit(
 
     >>> elegan.edit("runs/avatars", "arithmetic", plus=["1,5,9", "4,6,7"], minus=["2,3,8"], out="equation.png")
 
-    Raises UserError for what can't be done, before anything is written.
+    ``profile`` and ``visible_label`` are those of ``elegan.sample``.  Raises UserError for what can't be done, before
+    anything is written.
     """
     if action not in ACTIONS:
         raise UserError(f'There is no edit "{action}"; there are {", ".join(ACTIONS)}.{nearest(action, ACTIONS)}')
@@ -45,5 +54,5 @@ def edit(
         raise UserError(
             f'{action} has no option "{unknown[0]}"; it has {", ".join(known)}.{nearest(unknown[0], known)}'
         )
-    done = ACTIONS[action](Space(run, label), path, **options)
+    done = ACTIONS[action](Space(load_run(run).labelling(profile, visible_label), label), path, **options)
     return {"out": str(path), "action": action, **done}

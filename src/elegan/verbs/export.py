@@ -1,4 +1,5 @@
-"""`elegan export`: a run's generator as one file that draws without elegan and without torch."""
+"""`elegan export`: a run's generator as one file that draws without elegan and without torch, or as a folder for the
+hub."""
 
 import json
 import logging
@@ -16,12 +17,13 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from elegan.errors import UserError, nearest
-from elegan.files import write_atomically
 from elegan.game import Game, Random
+from elegan.provenance import Label, seal
 from elegan.training.engine import choose, plain
+from elegan.verbs.export_hub import export_hub
 from elegan.verbs.run import Run, load_run
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "hub")
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 """What the extra ``export`` installs."""
 TOLERANCE = 1e-4
@@ -74,26 +76,45 @@ Network = Drawing | Translating
 
 
 def export(
-    run: str | PathLike[str], *, out: str | PathLike[str], format: str = "onnx", to: str | None = None
+    run: str | PathLike[str],
+    *,
+    out: str | PathLike[str],
+    format: str = "onnx",
+    to: str | None = None,
+    i_have_rights: bool = False,
 ) -> dict[str, Any]:
-    """Write the averaged generator of a run as ``out``, an ONNX file of one piece for any number of rows.
+    """Write the averaged generator of a run as ``out``: an ONNX file, or a folder that can be uploaded to the hub.
 
-    Its inputs are ``z`` float32 [n, d], standard normal, and ``label`` int64 [n] where the run has classes, and its
-    output ``images`` float32 [n, C, H, W] in [-1, 1] (``vectors`` [n, D] for a run on vectors).  A translator's input
-    is ``source`` [n, C, H, W] of the size that it was trained at, and ``to`` its output's side, "B" when not given.
+    An ONNX file is of one piece, for any number of rows.  Its inputs are ``z`` float32 [n, d], standard normal, and
+    ``label`` int64 [n] where the run has classes, and its output ``images`` float32 [n, C, H, W] in [-1, 1]
+    (``vectors`` [n, D] for a run on vectors).  A translator's input is ``source`` [n, C, H, W] of the size that it was
+    trained at, and ``to`` its output's side, "B" when not given.
     onnxruntime must agree with torch to 1e-4 before the file is put in place.  The metadata hold the label that all
-    files of the run carry, as JSON in "provenance", and the names of the classes, in "classes".
+    files of the run carry, as JSON in "provenance", and the names of the classes, in "classes"; signed credentials lie
+    beside the file.
 
-    Raises UserError for a run that isn't one or diverged, another format or side, and where a package is missing;
-    OSError where the file can't be written.
+    The folder of ``format`` "hub" is that of :func:`elegan.verbs.export_hub.export_hub`, and ``i_have_rights`` its
+    ``declared``.
+
+    Raises UserError for a run that isn't one or diverged, another format or side, and where a package is missing or
+    nothing can be written; a full disk stays an OSError.
     """
-    path = _checked(format, Path(fspath(out)).expanduser())
+    path = Path(fspath(out)).expanduser()
+    _check(format, path, to, i_have_rights)
+    if format == "hub":
+        return export_hub(run, path, declared=i_have_rights)
+    _check_packages()
+    return _export_onnx(run, path, to)
+
+
+def _export_onnx(run: str | PathLike[str], path: Path, to: str | None) -> dict[str, Any]:
     trained = load_run(run)
     trained.engine = plain(choose("float32", device="cpu"))
     network = _network(trained, to).eval()
     answers = _answers(trained, network)
     model = _traced(network)
-    _describe(model, trained)
+    label = trained.label_for(None).for_one_file()
+    _describe(model, trained, label)
     content: bytes = model.SerializeToString()
     difference = _difference(content, answers)
     if not difference <= TOLERANCE * max(1.0, network.scale):
@@ -101,29 +122,36 @@ def export(
             f"onnxruntime draws other {network.output} from {trained.path} than torch does, by {difference:.2g} where "
             f"{TOLERANCE:g} is allowed; nothing was written, so try other versions of torch and {PACKAGES[-1]}."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, content)
+    sealed = seal(path, content, label)
     inputs, output = answers[0]
     shapes = {name: ["n", *rows.shape[1:]] for name, rows in {**inputs, network.output: output}.items()}
     return {
-        "out": str(path), "format": format, "inputs": {name: shapes[name] for name in inputs},
+        "out": str(path), "format": "onnx", "inputs": {name: shapes[name] for name in inputs},
         "outputs": {network.output: shapes[network.output]}, "classes": list(trained.classes), "bytes": len(content),
         "opset": model.opset_import[0].version, "difference": difference, "weights_sha256": trained.weights_sha256,
+        "provenance": sealed.facts(),
     }  # fmt: skip
 
 
-def _checked(format: str, path: Path) -> Path:
-    """The path; raises UserError for what can be refused before anything is opened."""
+def _check(format: str, path: Path, to: str | None, i_have_rights: bool) -> None:
+    """Raise UserError for what can be refused before anything is opened."""
     if format not in FORMATS:
         raise UserError(f'--format is "{format}"; it must be {" or ".join(FORMATS)}.{nearest(str(format), FORMATS)}')
-    if path.suffix.lower() != f".{format}":
-        raise UserError(f"--out is {path}; it must be a file that ends in .{format}.")
+    if format == "hub" and to is not None:
+        raise UserError(f"--to is {to}, and a folder for the hub holds all that a run makes; leave it out.")
+    if format == "onnx" and i_have_rights:
+        raise UserError("--i-have-rights is asked for by --format hub alone; leave it out.")
+    if format == "onnx" and path.suffix.lower() != ".onnx":
+        raise UserError(f"--out is {path}; it must be a file that ends in .onnx.")
+
+
+def _check_packages() -> None:
+    """Raise UserError where a package of the extra is missing."""
     for name in PACKAGES:
         try:
             import_module(name)
         except ImportError as error:
             raise UserError(f'An .onnx file needs the package {name}; pip install "elegan[export]".') from error
-    return path
 
 
 def _network(run: Run, to: str | None) -> Network:
@@ -188,13 +216,13 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _describe(model: Any, run: Run) -> None:
+def _describe(model: Any, run: Run, label: Label) -> None:
     """Say what the file is, in place of the exporter's notes, which name the folders of this machine."""
     graph = model.graph
     for part in (graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
         del part.metadata_props[:]
     said: Mapping[str, str] = {
-        "provenance": run.label_for(None).to_json(),
+        "provenance": label.to_json(),
         "classes": json.dumps(run.classes, ensure_ascii=False),
     }
     model.doc_string = DESCRIPTION

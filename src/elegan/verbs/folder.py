@@ -22,7 +22,7 @@ from elegan.files import FULL, write_atomically
 from elegan.game import Random
 from elegan.json_values import as_json
 from elegan.pictures import animation, contact_sheet, grid, scatter
-from elegan.provenance import Label, write_gif, write_image
+from elegan.provenance import NO_SAMPLES, Label, write_gif, write_image
 from elegan.training.checkpoint import write_tensors
 from elegan.training.loop import Tick, Training
 from elegan.verbs.card import card
@@ -164,7 +164,7 @@ class Folder:
         picture = tick_picture(plan, training)
         content = save({name: t.contiguous() for name, t in training.averages.state().items()})
         label = self._label(plan, content)
-        write_image(picture, self.path / "samples" / f"{training.images:012d}.png", label)
+        write_image(picture, self.path / "samples" / f"{training.images:012d}.png", label, NO_SAMPLES)
 
     def _label(self, plan: Plan, weights: bytes) -> Label:
         digest, name = hashlib.sha256(weights).hexdigest(), self.path.resolve().name
@@ -180,6 +180,8 @@ class Folder:
             {
                 "elegan": __version__, "model": plan.model, "config": asdict(plan.config),
                 "shapes": spec.shapes, "classes": spec.classes, "items": spec.items, "scale": plan.data.scale,
+                "licence": plan.data.licence,
+                **({"restriction": plan.data.restriction} if plan.data.restriction else {}),
                 "conditional": plan.conditional, "deliver": plan.game.deliver, "sha256": digest,
                 "images": training.images,
             },
@@ -189,12 +191,12 @@ class Folder:
         """contact.png, a row a class; training.gif, the same latent points as training went on."""
         weights = (self.path / "generator.safetensors").read_bytes()
         label = self._label(plan, weights)
-        write_image(final_picture(plan, training), self.path / "contact.png", label)
+        write_image(final_picture(plan, training), self.path / "contact.png", label, NO_SAMPLES)
         frames, captions = self._frames()
         if not frames:
             frames, captions = [_small(tick_picture(plan, training))], [f"{training.images:,} images shown"]
         frames, captions = frames + frames[-1:] * 6, captions + captions[-1:] * 6
-        write_gif(animation(frames, captions), self.path / "training.gif", label, MILLISECONDS)
+        write_gif(animation(frames, captions), self.path / "training.gif", label, MILLISECONDS, watermarked=False)
 
     def _frames(self) -> tuple[list[Image.Image], list[str]]:
         """The ticks' pictures, in order; files that are none are left out."""

@@ -121,6 +121,7 @@ def make_plan(
     skip_bad: bool = False,
     labelled: int | None = None,
     pair: str | None = None,
+    depicts_people: bool = False,
     recorded_engine: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Plan:
@@ -149,6 +150,7 @@ def make_plan(
     asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
     asked |= {} if labelled is None else {"labelled": labelled}
     asked |= {} if pair is None else {"pair": pair}
+    asked |= {"depicts_people": True} if depicts_people else {}
     engine, engine_record, notes = settle_engine(engine_options, recorded_engine, gains=trial.low_precision)
     return Plan(
         model, chosen, game, config, opened, asked, engine, seed, trial.conditional, engine_record, notes

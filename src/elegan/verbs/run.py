@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -24,7 +24,7 @@ from elegan.json_values import as_json
 from elegan.latent.styles import has_latents, truncate
 from elegan.models import find
 from elegan.pictures import to_image
-from elegan.provenance import COMPOSITE, TRAINED, Label, LabelledImage
+from elegan.provenance import COMPOSITE, TRAINED, Label, LabelledImage, checked_profile
 from elegan.training.engine import Engine, choose
 from elegan.verbs.plan import make_config
 from elegan.verbs.translating import held_sources, translate
@@ -65,6 +65,10 @@ class Run:
     path: Path
     report: dict[str, Any] = field(default_factory=dict, repr=False)
     """The last evaluation, as in report.json; empty before one was made."""
+    profile: str = ""
+    """What labels are to hold beside the usual: "cn" or nothing."""
+    visible_label: bool | None = None
+    """Whether pictures say it visibly, too; when not said, those of runs whose data depict people."""
 
     @cached_property
     def record(self) -> dict[str, Any]:
@@ -202,7 +206,15 @@ class Run:
         """What is written into every file made with this generator; a translation needs no seed."""
         name, model = self.path.resolve().name, str(self.record["model"])
         seed, translated = None if seed is None else int(seed), bool(self.translations)
-        return make_label(name, model, self.weights_sha256, seed, translated=translated)
+        label = make_label(name, model, self.weights_sha256, seed, translated=translated)
+        people = bool(self.record["asked"].get("depicts_people"))
+        visible = people if self.visible_label is None else self.visible_label
+        return replace(label, profile=self.profile, visible=visible)
+
+    def labelling(self, profile: str | None, visible_label: bool | None) -> "Run":
+        """This run, with labels of that kind.  Raises UserError for a profile that there isn't."""
+        self.profile, self.visible_label = checked_profile(profile), visible_label
+        return self
 
     def open_data(self) -> Data:
         """The data that the run was trained on; raises UserError when they have changed or are gone."""

@@ -1,7 +1,9 @@
 """`elegan sample`: from a trained run to labelled files."""
 
 import csv
+import io
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from elegan.errors import UserError
-from elegan.pictures import contact_sheet, grid, scatter, to_image
-from elegan.provenance import TRAINED_DATA, write_arrays, write_image
+from elegan.pictures import contact_sheet, grid, scatter
+from elegan.provenance import NO_SAMPLES, TRAINED_DATA, Label, Sealed, write_arrays, write_folder, write_image
 from elegan.verbs.run import Run, load_run
 
 OTHER_FORMATS = {".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".npy", ".zip", ".mp4", ".pdf"}
@@ -27,14 +29,18 @@ def sample(
     seed: int = 0,
     label: str | int | None = None,
     truncation: float | None = None,
+    profile: str | None = None,
+    visible_label: bool | None = None,
 ) -> dict[str, Any]:
     """Draw n samples into ``out``: one grid for .png, arrays for .npz, else a folder of 00000.png, 00001.png …
 
     ``label`` is a class, or "all" for equal shares of every class: then a grid has a row a class.
-    ``truncation`` below 1 brings all nearer to the mean style: less varied, and more like it.  Raises UserError for a
+    ``truncation`` below 1 brings all nearer to the mean style: less varied, and more like it.
+    ``profile`` "cn" adds the field that China asks for; ``visible_label`` writes into each picture that it is
+    generated, as a run on pictures of people does unless told not to.  Raises UserError for a
     run that isn't one, a class that there isn't, or a path that can't be written.
     """
-    trained, path = load_run(run), Path(fspath(out)).expanduser()
+    trained, path = load_run(run).labelling(profile, visible_label), Path(fspath(out)).expanduser()
     samples, labels = trained.sample_with_labels(n, label=label, seed=seed, truncation=truncation)
     if not bool(samples.isfinite().all()):
         raise UserError(f"{trained.path} diverged: its samples hold numbers that are not finite; train a new run.")
@@ -42,12 +48,16 @@ def sample(
     said, suffix = trained.label_for(seed), path.suffix.lower()
     if suffix == ".npz":
         source = said.digital_source_type if items.ndim == 4 else TRAINED_DATA
-        write_arrays(path, items, replace(said, digital_source_type=source), numbers)
+        sealed = write_arrays(path, items, replace(said, digital_source_type=source), numbers)
     elif suffix == ".png":
-        write_image(_picture(trained, items, numbers if label == "all" else None), path, said)
+        picture = _picture(trained, items, numbers if label == "all" else None)
+        sealed = write_image(picture, path, said, items if items.ndim == 4 else NO_SAMPLES)
     else:
-        _write_folder(trained, path, items, numbers, seed)
-    return {"out": str(path), "n": n, "seed": seed, "label": label, "weights_sha256": trained.weights_sha256}
+        sealed = _write_folder(trained, path, items, numbers, said)
+    return {
+        "out": str(path), "n": n, "seed": seed, "label": label, "weights_sha256": trained.weights_sha256,
+        "provenance": sealed.facts(),
+    }  # fmt: skip
 
 
 def _picture(run: Run, items: np.ndarray, rows: np.ndarray | None) -> Image.Image:
@@ -60,7 +70,7 @@ def _picture(run: Run, items: np.ndarray, rows: np.ndarray | None) -> Image.Imag
     return contact_sheet([items[rows == c] for c in asked], [run.classes[c] for c in asked])
 
 
-def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, seed: int) -> None:
+def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, said: Label) -> Sealed:
     """Write into a folder beside the wished one and rename it, so that it is there whole or not at all."""
     if items.ndim != 4:
         raise UserError(f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot.")
@@ -68,18 +78,23 @@ def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray 
         raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz or a folder.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and isn't an empty folder; give a new one to --out.")
-    digits, said = max(5, len(str(len(items) - 1))), run.label_for(seed)
+    digits = max(5, len(str(len(items) - 1)))
     names = [f"{index:0{digits}d}.png" for index in range(len(items))]
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        for name, pixels in zip(names, items, strict=True):
-            write_image(to_image(pixels), partial / name, said)
-        if labels is not None:
-            with (partial / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(
-                    [("file", "label"), *zip(names, (run.classes[c] for c in labels), strict=True)]
-                )
+        partial.mkdir(parents=True)
+        classes = [] if labels is None else [run.classes[c] for c in labels]
+        tables = {"labels.csv": _table(names, classes)} if classes else {}
+        sealed = write_folder(partial, zip(names, items, strict=True), said, tables)
         partial.replace(folder)
+        return sealed
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _table(names: Sequence[str], classes: Sequence[str]) -> bytes:
+    """What labels.csv says: the class of each file."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([("file", "label"), *zip(names, classes, strict=True)])
+    return text.getvalue().encode()

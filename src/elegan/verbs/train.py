@@ -1,17 +1,20 @@
 """`elegan train`: from the data to a trained, judged and labelled generator in a run folder."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from elegan.data import Data
+from elegan.data.found import printable
 from elegan.errors import UserError
 from elegan.game import Ranks
 from elegan.json_values import as_json
 from elegan.training.allocator import keep_pages
-from elegan.training.ranks import by_all, by_first, joined
+from elegan.training.ranks import by_all, by_first, is_launched, joined
 from elegan.verbs.conduct import Interrupted, conduct
 from elegan.verbs.folder import Folder
 from elegan.verbs.launch import Crew, ProcessLost, launch
@@ -54,6 +57,7 @@ def train(
     skip_bad: bool = False,
     labelled: int | None = None,
     pair: str | None = None,
+    depicts_people: bool = False,
     referee: bool = True,
     dry_run: bool = False,
     quiet: bool = False,
@@ -71,6 +75,8 @@ def train(
     ``dry_run`` nothing is trained: the plan is printed.
     ``labelled`` training images keep their labels, for a model that learns from few; the others lose theirs.
     ``pair`` makes the pairs that a translator learns from: "edges" of each image, or its "left-to-right" halves.
+    ``depicts_people`` says that the data show people: what the run draws is then labelled in the picture, too.
+    Data whose terms forbid derivatives are trained on after a warning on stderr.
     ``devices`` processes train together here, on each of ``nodes`` machines, of which this is number ``node`` and
     ``master`` ("host:port") is node 0; ``out`` and the data must be where all see them.
     Raises UserError for a mistake in what was asked, Interrupted after a stop by Ctrl-C was saved, and ProcessLost
@@ -81,7 +87,7 @@ def train(
         raise UserError(f"{out!r} is no path; --out names the folder to write the run into.")
     asked = {
         "data": data, "size": size, "minutes": minutes, "images": images, "seed": seed, "preset": preset,
-        "skip_bad": skip_bad, "labelled": labelled, "pair": pair, **settings,
+        "skip_bad": skip_bad, "labelled": labelled, "pair": pair, "depicts_people": depicts_people, **settings,
     }  # fmt: skip
     folder = Folder(Path(fspath(out)).expanduser())
     if crew.size > 1 and not dry_run:
@@ -107,6 +113,7 @@ def _train(
     if size > 1:
         display.say(f"{size} processes share each batch: {plan.config.batch // size} images each.")
     by_first(lambda: _refuse_another(plan, _with_engine(there, engine), folder), ranks)
+    by_first(lambda: _warn_of_terms(plan.data), ranks)
     if dry_run:
         return Run(folder.path)
     if by_first(lambda: folder.finished, ranks):
@@ -174,6 +181,19 @@ def _plan_of_all(model: str, asked: Mapping[str, Any], recorded_engine: Any, ran
         if fingerprint != seen[0]:
             raise UserError(f"The data at {asked['data']} are others for process {rank} than for process 0; copy them.")
     return plans[0]
+
+
+def _warn_of_terms(data: Data) -> None:
+    """Say that the data's terms forbid derivatives, where they do, however quiet the training is to be.
+
+    On stderr, but on stdout in a process that a launcher started, which may keep what goes to stderr to itself.
+    """
+    if data.restriction:
+        warning = (
+            f"elegan train: warning: the terms of {printable(data.name)} forbid derivatives, which a generator may be: "
+            f"{data.restriction}; training goes on, but ask whoever owns them before you share it or what it draws."
+        )
+        print(warning, file=sys.stdout if is_launched() else sys.stderr, flush=True)
 
 
 def _refuse_uneven(batch: int, size: int) -> None:

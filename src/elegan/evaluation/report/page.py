@@ -17,7 +17,7 @@ PAGE = Template("""<!DOCTYPE html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>$title</title>
+$label<title>$title</title>
 <style>$style</style>
 </head>
 <body>
@@ -32,7 +32,9 @@ $body
 def write_pages(folder: Path, name: str, content: object, title: str, body: Sequence[str]) -> None:
     """NAME.json and NAME.html.  Raises UserError when the folder can't be written."""
     data = json.dumps(as_json(content), indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n"
-    text = PAGE.substitute(title=html(title), style=STYLE, body="\n".join(body)).encode()
+    said = content.get("provenance") if isinstance(content, dict) else None
+    label = f'<meta name="provenance" content="{html(json.dumps(said, ensure_ascii=False))}">\n' if said else ""
+    text = PAGE.substitute(label=label, title=html(title), style=STYLE, body="\n".join(body)).encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / f"{name}.json", data)

@@ -9,9 +9,8 @@ import numpy as np
 from elegan.errors import UserError
 from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
-from elegan.provenance import write_image
 from elegan.verbs.editing.film import check_film, write_film
-from elegan.verbs.editing.space import Points, Source, Space, sources_in
+from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
 
 SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 CELL, FILM_CELL = 96, 192
@@ -38,8 +37,9 @@ def mixing_grid(
         mixed = own.with_styles(mix(own.styles, across.styles, chosen))
         lines.append(np.concatenate([space.pixels(own)[:1], space.pixels(mixed)]))
     sources = [*sources_in(rows), *sources_in(columns)]
-    write_image(contact_sheet(lines, ["", *down.names], cell=CELL), out, space.label_for(sources))
-    return {"layers": chosen, "rows": list(down.names), "columns": list(across.names)}
+    shown = np.concatenate([images, *lines[1:]])
+    sealed = space.write(contact_sheet(lines, ["", *down.names], cell=CELL), out, sources, shown)
+    return {**sealed, "layers": chosen, "rows": list(down.names), "columns": list(across.names)}
 
 
 def truncation_sheet(space: Space, out: Path, *, seeds: str | Sequence[Source]) -> dict[str, Any]:
@@ -48,8 +48,8 @@ def truncation_sheet(space: Space, out: Path, *, seeds: str | Sequence[Source]) 
     points = space.points(sources)
     rows = [space.pixels(space.truncated(points, share)) for share in SHARES]
     names = [f"{share:g}" for share in SHARES]
-    write_image(contact_sheet(rows, names, cell=CELL), out, space.label_for(sources))
-    return {"shares": list(SHARES), "of": list(points.names)}
+    sealed = space.write(contact_sheet(rows, names, cell=CELL), out, sources, np.concatenate(rows))
+    return {**sealed, "shares": list(SHARES), "of": list(points.names)}
 
 
 def arithmetic(
@@ -79,10 +79,15 @@ def arithmetic(
         centre = group.with_styles(combine([group.styles], length=space.length))
         lines.append(np.concatenate([space.pixels(group), space.pixels(centre)]))
         names.append(f"{sign} {', '.join(name.removeprefix('seed ') for name in group.names)} and their mean")
-    picture = contact_sheet([*lines, space.pixels(answer)], [*names, "="], cell=CELL)
+    lines.append(space.pixels(answer))
     sources = [source for group in (*plus, *minus) for source in sources_in(group)]
-    write_image(picture, out, space.label_for(sources))
-    return {"plus": [list(g.names) for g in added], "minus": [list(g.names) for g in taken], "strength": strength}
+    sealed = space.write(contact_sheet(lines, [*names, "="], cell=CELL), out, sources, np.concatenate(lines))
+    return {
+        **sealed,
+        "plus": [list(g.names) for g in added],
+        "minus": [list(g.names) for g in taken],
+        "strength": strength,
+    }
 
 
 def film(space: Space, out: Path, *, seeds: str | Sequence[Source], frames: int = 24, fps: int = 24) -> dict[str, Any]:
@@ -97,5 +102,11 @@ def film(space: Space, out: Path, *, seeds: str | Sequence[Source], frames: int 
     labels = None if points.label is None else points.label.repeat_interleave(frames)
     path = Points(walk(points.styles, frames, spherical=space.normal), labels)
     pictures = [grid(image[None], cell=FILM_CELL) for image in space.pixels(path)]
-    write_film(pictures, out, space.label_for(sources_in(seeds)), fps)
-    return {"through": list(points.names), "frames": total, "seconds": round(total / fps, 2)}
+    sources = sources_in(seeds)
+    sealed = write_film(pictures, out, space.label_for(sources), fps, parents_of(sources))
+    return {
+        "provenance": sealed.facts(),
+        "through": list(points.names),
+        "frames": total,
+        "seconds": round(total / fps, 2),
+    }

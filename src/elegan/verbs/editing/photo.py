@@ -5,7 +5,6 @@ from typing import Any
 
 from elegan.errors import UserError
 from elegan.pictures import contact_sheet
-from elegan.provenance import write_image
 from elegan.verbs.editing.space import Space
 from elegan.verbs.run import to_pixels
 
@@ -24,5 +23,5 @@ def projection(space: Space, out: Path, *, photo: str, starts: int = 4, steps: i
     point = space.projected(path, starts=starts, steps=steps)
     (found,) = point.projections
     images = [to_pixels(space.photo(path).cpu()), to_pixels(found.image.cpu())]
-    write_image(contact_sheet(images, ["photo", "projection"], cell=CELL), out, space.label_for([photo]))
-    return {"photo": photo, "distance": round(found.distance, 3), "before": round(found.start, 3)}
+    sealed = space.write(contact_sheet(images, ["photo", "projection"], cell=CELL), out, [photo], images[1])
+    return {**sealed, "photo": photo, "distance": round(found.distance, 3), "before": round(found.start, 3)}

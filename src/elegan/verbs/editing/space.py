@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from elegan.data.images import Unreadable, decode
@@ -15,7 +17,7 @@ from elegan.data.pixels import to_tensor
 from elegan.errors import UserError
 from elegan.game import Random
 from elegan.latent import Projection, has_latents, is_normal, project, truncate
-from elegan.provenance import COMPOSITE, Label
+from elegan.provenance import COMPOSITE, Label, Parent, parent_of, write_image
 from elegan.verbs.run import SAMPLE_BATCH, Run, load_run, to_pixels
 from elegan.verbs.translating import with_channels
 
@@ -49,8 +51,8 @@ class Points:
 class Space:
     """What the edits need of a run.  Raises UserError for a run whose model has no latent space, or draws no images."""
 
-    def __init__(self, run: str | PathLike[str], label: str | int | None = None) -> None:
-        self.run: Run = load_run(run)
+    def __init__(self, run: Run | str | PathLike[str], label: str | int | None = None) -> None:
+        self.run = run if isinstance(run, Run) else load_run(run)
         self.asked = label
         self.game = self.run.game
         if not has_latents(self.game):
@@ -184,6 +186,11 @@ class Space:
             raise UserError(f'--layers is "{asked}"; {self.run.path} has layers 0 to {layers - 1}.')
         return sorted(set(chosen))
 
+    def write(self, sheet: Image.Image, out: Path, sources: Sequence[Source], shown: np.ndarray) -> dict[str, Any]:
+        """Write a sheet made from these, which shows the images uint8 [n, H, W, C]; what the file says of itself."""
+        sealed = write_image(sheet, out, self.label_for(sources), shown, parents=parents_of(sources))
+        return {"provenance": sealed.facts()}
+
     def label_for(self, sources: Sequence[Source]) -> Label:
         """What is written into a file made from these: that a real image went in, where one did."""
         seeds = [int(str(source)) for source in sources if not is_photo(source)]
@@ -194,6 +201,11 @@ class Space:
 def is_photo(source: Source) -> bool:
     """Whether it isn't a seed."""
     return not isinstance(source, int | np.integer) and not str(source).isdecimal()
+
+
+def parents_of(sources: Sequence[Source]) -> list[Parent]:
+    """The images among some sources, as what a file was made from."""
+    return [parent_of(Path(str(source)).expanduser()) for source in dict.fromkeys(sources) if is_photo(source)]
 
 
 def sources_in(text: str | Sequence[Source]) -> list[Source]:

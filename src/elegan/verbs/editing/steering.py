@@ -10,7 +10,6 @@ import torch
 from elegan.errors import UserError
 from elegan.latent import Directions, closed_form_directions, principal_directions, steer
 from elegan.pictures import contact_sheet
-from elegan.provenance import write_image
 from elegan.verbs.editing.named import SAMPLES_SEED, named_directions, scaled_to
 from elegan.verbs.editing.space import Points, Source, Space, sources_in
 
@@ -56,8 +55,9 @@ def steering_sheet(
         for index in range(len(points.styles)):
             rows.append(row_of(space, points, index, vector, strength, chosen))
             names.append(name if index == 0 else "")
-    write_image(contact_sheet(rows, names, cell=CELL), out, space.label_for(sources_in(seeds)))
-    return {"by": by, "directions": list(found.names), "layers": chosen, "strength": strength, **facts}
+    sheet = contact_sheet(rows, names, cell=CELL)
+    sealed = space.write(sheet, out, sources_in(seeds), np.concatenate(rows))
+    return {**sealed, "by": by, "directions": list(found.names), "layers": chosen, "strength": strength, **facts}
 
 
 def row_of(
