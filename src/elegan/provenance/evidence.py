@@ -20,6 +20,8 @@ from elegan.provenance.seal import SIDECAR
 from elegan.provenance.watermark import Mark
 from elegan.provenance.write import CONTENTS
 
+SHRUNK = watermark.SMALLEST // 2
+"""Pixels of the shorter side: what was marked may have been made smaller since."""
 HINT = 1e-3
 """A watermark's p below this is said; only below the watermark's own bound does it count as found."""
 MOST_BYTES = 2**30
@@ -117,9 +119,17 @@ def examine(path: Path, anchors: Sequence[bytes] = ()) -> Evidence:
         found = replace(found, match=registry.find(content, frames[0] if len(frames) == 1 else None))
     except UserError as error:
         notes.append(f"The registry wasn't asked: {error}")
-    if (key := watermark.known_key()) is not None and frames and min(frames[0].shape[:2]) >= watermark.SMALLEST:
-        found = replace(found, mark=watermark.detect_many(frames, [key]))
+    if (key := _key(notes)) is not None and frames and min(frames[0].shape[:2]) >= SHRUNK:
+        found = replace(found, mark=watermark.detect_many(frames, [key], thorough=len(frames) == 1))
     return replace(found, notes=tuple(notes), conflicts=tuple(_conflicts(found)))
+
+
+def _key(notes: list[str]) -> bytes | None:
+    try:
+        return watermark.known_key()
+    except UserError as error:
+        notes.append(f"No watermark was looked for: {error}")
+        return None
 
 
 def claim_of(path: Path, content: bytes, sha256: str, anchors: Sequence[bytes]) -> tuple[Claim | None, str]:
