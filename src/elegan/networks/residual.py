@@ -12,13 +12,15 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_unshuffle
 
 from elegan.networks.convolution import Convolution
 from elegan.networks.layers import LEAK, LEAKY_GAIN, ClassLogit, LabelVector, scaled_normal_
 from elegan.networks.shape import Pyramid, crop_to, pad_to, pyramid
 
 EXPANSION = 2
+FINE = 16
+"""Channels where generators whose ``patch`` is more than 1 see single pixels."""
 
 
 class Block(nn.Module):
@@ -73,12 +75,31 @@ def patches(height: int, width: int, patch: int) -> Pyramid:
     return pyramid(math.ceil(height / patch), math.ceil(width / patch))
 
 
+class ThinEnd(nn.Module):
+    """Features [n, c, h, w] → images [n, C, h·patch, w·patch]: few channels, enlarged smoothly, and two convolutions.
+
+    Full layers would cost the most here.  Squares of pixels out of one position (depth to space: Shi et al., 2016,
+    arXiv:1609.05158) cost less still, but leave a grain that neither player gets rid of (LOG.md).
+    """
+
+    def __init__(self, before: int, channels: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.squeeze = scaled_normal_(Convolution(before, FINE, 1))
+        self.refine = scaled_normal_(Convolution(FINE, FINE, 3, padding=1), LEAKY_GAIN)
+        self.end = scaled_normal_(Convolution(FINE, channels, 3, padding=1), LEAKY_GAIN)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d e f"]:
+        x = interpolate(self.squeeze(x), scale_factor=self.patch, mode="bilinear", align_corners=False)
+        return self.end(leaky_relu(self.refine(leaky_relu(x, LEAK)), LEAK))
+
+
 class ResidualGenerator(nn.Module):
     """(z [n, latent], label [n]) → images [n, C, H, W].
 
     They end in tanh where ``bounded``; else they are linear, and values may leave [-1, 1] a little.  ``plan`` holds the
-    channels of each resolution, the coarsest first.  With a ``patch`` of p the last of them draws p x p pixels at once
-    (depth to space: Shi et al., 2016, arXiv:1609.05158), where thin layers would cost the most.
+    channels of each resolution, the coarsest first.  With a ``patch`` of p the last of them is p times as coarse as the
+    images, whose pixels only a thin end sees.
     """
 
     def __init__(
@@ -99,7 +120,9 @@ class ResidualGenerator(nn.Module):
         self.basis = nn.Parameter(torch.randn(plan[0], *self.pyramid.coarsest))
         self.start = scaled_normal_(nn.Linear(latent + self.label.size, math.prod(self.basis.shape)))
         self.changes, self.blocks = _changes(plan), _blocks(plan, blocks, group)
-        self.end = scaled_normal_(Convolution(plan[-1], shape[0] * patch**2, 1))
+        self.end = (
+            ThinEnd(plan[-1], shape[0], patch) if patch > 1 else scaled_normal_(Convolution(plan[-1], shape[0], 1))
+        )
 
     def forward(self, z: Float[Tensor, "n latent"], label: Int[Tensor, " n"]) -> Float[Tensor, "n c h w"]:
         x = self.start(torch.cat([z, self.label(label).to(z.dtype)], 1)).view(-1, *self.basis.shape) + self.basis
@@ -108,7 +131,7 @@ class ResidualGenerator(nn.Module):
         x = first(x)
         for change, blocks in zip(self.changes, finer, strict=True):
             x = blocks(interpolate(change(x), scale_factor=2, mode="bilinear", align_corners=False))
-        images = crop_to(pixel_shuffle(self.end(leaky_relu(x, LEAK)), self.patch), *self.shape[1:]).float()
+        images = crop_to(self.end(leaky_relu(x, LEAK)), *self.shape[1:]).float()
         return images.tanh() if self.bounded else images
 
 

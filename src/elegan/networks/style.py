@@ -12,11 +12,11 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_unshuffle
 
 from elegan.networks.equalised import EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
 from elegan.networks.layers import LEAK
-from elegan.networks.residual import patches
+from elegan.networks.residual import FINE, patches
 from elegan.networks.shape import crop_to, pad_to
 
 GAIN = math.sqrt(2)
@@ -95,29 +95,40 @@ class StyledLayer(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Features → images [n, C, h·patch, w·patch] by a modulated 1x1 convolution without demodulation.
+    """Features → images [n, C, h, w] by a modulated 1x1 convolution without demodulation."""
 
-    The pixels of a square start alike, else every image starts as a grid (Aitken et al., 2017, arXiv:1707.02937).
-    """
+    def __init__(self, before: int, channels: int, width: int) -> None:
+        super().__init__()
+        self.convolution = ModulatedConv2d(before, channels, 1, width, demodulate=False)
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor, style: Tensor) -> Float[Tensor, "n c h w"]:
+        return self.convolution(x, style).to(self.bias.dtype) + self.bias[:, None, None]
+
+
+class ToFineImage(nn.Module):
+    """Features → images [n, C, h·patch, w·patch]: few channels by a modulated 1x1 convolution, enlarged, and two more
+    convolutions, as in :class:`elegan.networks.residual.ThinEnd`."""
 
     def __init__(self, before: int, channels: int, width: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
-        self.convolution = ModulatedConv2d(before, channels * patch**2, 1, width, demodulate=False)
-        self.bias = nn.Parameter(torch.zeros(channels))
-        with torch.no_grad():
-            squares = self.convolution.convolution.weight.unflatten(0, (channels, patch**2))
-            squares.copy_(squares[:, :1].expand_as(squares).clone())
+        self.convolution = ModulatedConv2d(before, FINE, 1, width)
+        self.bias = nn.Parameter(torch.zeros(FINE))
+        self.refine = EqualisedConv2d(FINE, FINE, 3)
+        self.end = EqualisedConv2d(FINE, channels, 3, gain=1.0)
 
     def forward(self, x: Tensor, style: Tensor) -> Float[Tensor, "n c h w"]:
-        return pixel_shuffle(self.convolution(x, style).to(self.bias.dtype), self.patch) + self.bias[:, None, None]
+        x = self.convolution(x, style) + self.bias[:, None, None].to(x.dtype)
+        x = leaky_relu(GAIN * enlarged(x, self.patch), LEAK)
+        return self.end(leaky_relu(self.refine(x), LEAK)).to(self.bias.dtype)
 
 
 class StyleGenerator(nn.Module):
     """styles [n, layers, width] → images [n, C, H, W]; ``mapping`` turns z and a label into a style.
 
     ``plan`` holds the channels of each resolution, the coarsest first: one layer at the coarsest, two at each other,
-    and every resolution draws an image that the finer ones add to; the finest draws squares of ``patch`` pixels.  A
+    and every resolution draws an image that the finer ones add to, the finest at ``patch`` times its own.  A
     layer's noise is fixed unless it is given.
     """
 
@@ -146,8 +157,9 @@ class StyleGenerator(nn.Module):
             features += [StyledLayer(before, after, width, size, up=True), StyledLayer(after, after, width, size)]
         self.areas = [math.prod(layer.size) for layer in features]
         self.features = nn.ModuleList(features)
-        squares = [1] * (len(plan) - 1) + [patch]
-        self.images = nn.ModuleList(ToImage(c, shape[0], width, p) for c, p in zip(plan, squares, strict=True))
+        self.images = nn.ModuleList(ToImage(before, shape[0], width) for before in plan)
+        if patch > 1:
+            self.images[-1] = ToFineImage(plan[-1], shape[0], width, patch)
         self.register_buffer("noise", torch.randn(1, sum(self.areas)))
         self.register_buffer("moments", torch.zeros(max(1, classes), width + 1))
 
