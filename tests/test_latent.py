@@ -38,6 +38,7 @@ from elegan.verbs.edit import edit
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.film import write_film
+from elegan.verbs.editing.mixing import arithmetic
 from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
 from elegan.verbs.editing.space import Space, sources_in, with_channels_on_white
 from elegan.verbs.folder import Folder
@@ -345,6 +346,16 @@ def test_photos_and_seeds_can_be_added_up(run, tmp_path):
     done = edit(run, "arithmetic", out=tmp_path / "a.png", plus=[[1, 2], f"{photo}"], minus=["3"])
     assert done["plus"] == [["seed 1", "seed 2"], ["photo.png"]]
     assert read_label(tmp_path / "a.png").digital_source_type == COMPOSITE
+
+
+def test_concepts_are_added_in_the_layers_that_are_asked_for(squares, tmp_path, monkeypatch):
+    base, added = squares.drawn(1, 4).styles, squares.drawn(1, 6).styles
+    drawn, pixels = [], squares.pixels
+    monkeypatch.setattr(squares, "pixels", lambda points: drawn.append(points.styles) or pixels(points))
+    done = arithmetic(squares, tmp_path / "a.png", plus=["6", "4"], layers="1", strength=2.0)
+    assert done["layers"] == [1]
+    torch.testing.assert_close(drawn[-1][:, 1], base[:, 1] + 2 * added[:, 1])
+    torch.testing.assert_close(drawn[-1][:, [0, 2]], base[:, [0, 2]])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,8 @@ class ArithmeticOptions(EditOptions):
     """The same, to be averaged and subtracted."""
     strength: float = 1.0
     """How much of all that to do to the last --plus."""
+    layers: Annotated[str | None, optional("LAYERS")] = None
+    """In these layers alone, 0 the coarsest: 0-3 or 0,2,5."""
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,12 @@ def arithmetic(
     plus: Sequence[str | Sequence[Source]],
     minus: Sequence[str | Sequence[Source]] = (),
     strength: float = 1.0,
+    layers: str | None = None,
 ) -> dict[str, Any]:
     """Averaged concepts added and subtracted: what goes in, the mean of each group, and what comes out.
 
-    ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to.
+    ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to, in all ``layers`` or some:
+    glasses are in the finer ones, say, and the face's shape in the coarser.
     """
     if not -100 < strength < 100:
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
@@ -70,9 +72,9 @@ def arithmetic(
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
     *others, base = [group.styles for group in added]
-    mean = [base.mean(0, keepdim=True)]
-    change = [strength * group for group in others], [strength * group.styles for group in taken]
-    result = combine([*change[0], *mean], change[1], space.length)
+    mean, chosen = base.mean(0, keepdim=True), space.layers(layers)
+    gained, lost = [strength * group for group in others], [strength * group.styles for group in taken]
+    result = mix(mean, combine([*gained, mean], lost, space.length), chosen)
     answer = added[-1].with_styles(result)
     lines, names = [], []
     for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
@@ -87,6 +89,7 @@ def arithmetic(
         "plus": [list(g.names) for g in added],
         "minus": [list(g.names) for g in taken],
         "strength": strength,
+        "layers": chosen,
     }
 
 
