@@ -61,9 +61,13 @@ def _line(name: str, found: dict[str, Any] | None) -> str:
     if name == "watermark":
         said = "found" if found["found"] else "not found"
         payload = "" if found["weights"] is None else f", weights {found['weights']}…"
-        return f"{said}, p = {found['p']:.2g} after {found['searched']:,} places searched{payload}"
+        places = "1 place" if found["searched"] == 1 else f"{found['searched']:,} places"
+        return f"{said}, p = {found['p']:.2g} after {places} searched{payload}"
     hidden = ("in", "state", "parents", "problems", "identifier", "distance", "false_matches", "kind")
-    shown = [f"{key} {value}" for key, value in found.items() if key not in hidden and value not in (None, "")]
+    told = {key: value for key, value in found.items() if key not in hidden and value not in (None, "")}
+    if weights := told.pop("weights_sha256", None):
+        told["weights"] = f"{weights[:12]}…"
+    shown = [f"{key} {value}" for key, value in told.items()]
     if name == "credentials":
         state = {"trusted": "trusted", "valid": "UNKNOWN SIGNER", "invalid": "BROKEN"}[found["state"]]
         more = [f"made from {', '.join(found['parents'])}"] if found["parents"] else []
