@@ -58,6 +58,7 @@ def test_all_that_training_writes_says_what_it_is(runs):
     ["sample", "stylegan", "--out", "OUT/a.png", "--n", "4"],
     ["sample", "stylegan", "--out", "OUT/a.npz", "--n", "4"],
     ["sample", "stylegan", "--out", "OUT/many", "--n", "4"],
+    ["sample", "stylegan", "--out", "OUT/many.zip", "--n", "4"],
     ["sample", "pix2pix", "--out", "OUT/a.png", "--n", "4"],
     ["apply", "pix2pix", "photo.png", "--out", "OUT/translated"],
     ["classify", "sgan", "photo.png", "--out", "OUT/a.csv"],

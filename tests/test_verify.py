@@ -1,6 +1,7 @@
 """`elegan verify` says what each layer says, and what follows; never "real", and never "trusted" of a stranger."""
 
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from elegan.provenance import (
     identity,
     registry,
     watermark,
+    write_archive,
     write_arrays,
     write_folder,
     write_image,
@@ -197,6 +199,20 @@ def test_a_folder_of_tiny_pictures_shares_one_signature(tmp_path):
     assert done["files"][0]["credentials"]["in"] == "contents.json"
     tiny(9).save(tmp_path / "many" / "3.png")
     assert elegan.verify(tmp_path / "many")["conclusion"] == "TAMPERED"
+
+
+def test_an_archive_has_one_signature_over_all_its_files(tmp_path):
+    images = [(f"{index}.png", np.asarray(tiny(index))[..., None]) for index in range(5)]
+    path = tmp_path / "many.zip"
+    write_archive(path, images, LABEL, {"labels.csv": b"file,label"})
+    assert verified(path)["conclusion"] == "SIGNED_TRUSTED"
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(set(archive.namelist()))[:5] == [name for name, _ in images]
+        archive.extract("3.png", tmp_path)
+    assert verified(tmp_path / "3.png")["registry"]["kind"] == "pixels"
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("another.png", b"x")
+    assert verified(path)["conclusion"] == "TAMPERED"
 
 
 def test_what_a_translation_was_made_from_is_named(tmp_path):

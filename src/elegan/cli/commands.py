@@ -20,7 +20,7 @@ class SampleOptions:
     run: Positional[str]
     """The run folder that train wrote."""
     out: Annotated[str, arg(metavar="PATH")]
-    """Where to: one grid (.png), arrays (.npz), or a folder of 00000.png, 00001.png and so on."""
+    """Where to: one grid (.png), arrays (.npz), files in an archive (.zip), or a folder of 00000.png and so on."""
     n: int = 64
     """How many samples in all."""
     seed: int = 0

@@ -5,10 +5,19 @@ from elegan.provenance.labelled import LabelledImage
 from elegan.provenance.manifest import Parent
 from elegan.provenance.read import read_label
 from elegan.provenance.seal import Sealed, seal, together
-from elegan.provenance.write import NO_SAMPLES, parent_of, write_arrays, write_folder, write_gif, write_image, write_mp4
+from elegan.provenance.write import (
+    NO_SAMPLES,
+    parent_of,
+    write_archive,
+    write_arrays,
+    write_folder,
+    write_gif,
+    write_image,
+    write_mp4,
+)
 
 __all__ = [
     "COMPOSITE", "NO_SAMPLES", "TRAINED", "TRAINED_DATA", "Label", "LabelledImage", "Parent", "Sealed",
-    "checked_profile", "parent_of", "read_label", "seal", "together", "write_arrays", "write_folder", "write_gif",
-    "write_image", "write_mp4",
+    "checked_profile", "parent_of", "read_label", "seal", "together", "write_archive", "write_arrays", "write_folder",
+    "write_gif", "write_image", "write_mp4",
 ]  # fmt: skip

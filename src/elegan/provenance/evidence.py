@@ -81,6 +81,10 @@ class Evidence:
             return f"Its layers contradict each other: {'; '.join(self.conflicts)}."
         if self.claim:
             says = kind_of(self.claim.digital_source_type)
+            if self.claim.expired:
+                return (
+                    f"Signed, by a certificate that has run out since, so that nobody vouches for it any more: {says}."
+                )
             if self.claim.state == "trusted":
                 return f"Signed, and the signer is trusted here: {says}."
             return f"Signed by an unknown signer, who could be anyone, and who says: {says}."

@@ -73,6 +73,8 @@ def signed(
     try:
         if mime in credentials.EMBEDS:
             return credentials.sign(content, mime, label, parents), None, ()
+        if mime in credentials.ARCHIVES:
+            return credentials.sign_archive(content, label), None, ()
         return content, credentials.sidecar(content, label, parents), ()
     except (UserError, OSError) as error:
         return content, None, (f"It isn't signed: {str(error).rstrip('.')}.",)

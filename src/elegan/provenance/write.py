@@ -7,6 +7,7 @@ all of it.
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -22,9 +23,9 @@ from elegan.provenance import credentials, encode, mp4, registry, watermark, xmp
 from elegan.provenance.encode import pixels_of
 from elegan.provenance.label import Label
 from elegan.provenance.manifest import Parent
-from elegan.provenance.marking import Marked, mark, visibly
+from elegan.provenance.marking import Marked, mark
 from elegan.provenance.registry import Made
-from elegan.provenance.seal import LABEL, REGISTRY, Picture, Sealed, seal, signed, together
+from elegan.provenance.seal import LABEL, REGISTRY, WATERMARK, Picture, Sealed, seal, signed, together
 
 SUFFIXES = (*encode.STILLS, ".gif")
 CONTENTS = "contents.json"
@@ -77,19 +78,17 @@ def write_folder(
     (name → content) share one, over ``contents.json``, which lists the SHA-256 of each.
     """
     found, hashes, waiting = [], {}, list[Made]()
+    folder.mkdir(parents=True, exist_ok=True)
     for number, (name, pixels) in enumerate(images):
-        one, path = label.for_one_file(), folder / name
-        if min(pixels.shape[:2]) >= watermark.SMALLEST:
-            marked = mark([to_image(pixels)], one)
-            content = encode.still(marked.frames[0], path.suffix.lower(), one)
+        one = label.for_one_file()
+        marked, content = _file(name, pixels, one)
+        if WATERMARK in marked.layers:
             shown = [(encode.decoded(content), number)]
-            found.append(marked.and_(seal(path, content, one, shown, layers=marked.layers)))
+            found.append(marked.and_(seal(folder / name, content, one, shown, layers=marked.layers)))
             continue
-        content = encode.still(visibly(to_image(pixels), one), path.suffix.lower(), one)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content)
+        write_atomically(folder / name, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
-        waiting.append(Made(one, content, pixels, number))
+        waiting.append(Made(one, content, encode.decoded(content), number))
         if len(waiting) == AT_ONCE:
             found.append(_remembered(waiting))
             waiting = []
@@ -97,13 +96,28 @@ def write_folder(
     for name, content in (tables or {}).items():
         write_atomically(folder / name, content)
         hashes[name] = hashlib.sha256(content).hexdigest()
-    if not hashes:
-        return together(found)
-    listed = label.for_one_file()
-    content = json.dumps({"label": asdict(listed), "sha256": hashes}, ensure_ascii=False, indent=0).encode()
-    sealed = seal(folder / CONTENTS, content, listed)
-    remembered = together(found)
-    return Sealed(tuple(dict.fromkeys(sealed.layers + remembered.layers)), sealed.missing + remembered.missing)
+    return _listed(folder, hashes, label, together(found)) if hashes else together(found)
+
+
+def write_archive(
+    path: Path, images: Iterable[tuple[str, Picture]], label: Label, tables: Mapping[str, bytes] | None = None
+) -> Sealed:
+    """Write pictures uint8 [H, W, C] and ``tables`` (name → content) as one .zip with one signature over all of it.
+
+    Raises UserError where it can't be written.
+    """
+    buffer, layers, shown = io.BytesIO(), list[Sealed](), list[tuple[Picture, int | None]]()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:  # what is compressed can't be signed
+        for number, (name, pixels) in enumerate(images):
+            marked, content = _file(name, pixels, label.for_one_file())
+            archive.writestr(name, content)
+            layers.append(Sealed(marked.layers, marked.missing))
+            shown.append((encode.decoded(content), number))
+        for name, content in (tables or {}).items():
+            archive.writestr(name, content)
+    marks = together(layers)
+    sealed = seal(path, buffer.getvalue(), label.for_one_file(), shown, layers=marks.layers)
+    return Sealed(sealed.layers, marks.missing + sealed.missing)
 
 
 def write_gif(
@@ -172,6 +186,20 @@ def write_arrays(
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return marked.and_(seal(path, buffer.getvalue(), label, pictures, layers=marked.layers))
+
+
+def _file(name: str, pixels: Picture, label: Label) -> tuple[Marked, bytes]:
+    """A picture with its marks, as a labelled file that isn't signed yet."""
+    marked = mark([to_image(pixels)], label)
+    return marked, encode.still(marked.frames[0], Path(name).suffix.lower(), label)
+
+
+def _listed(folder: Path, hashes: dict[str, str], label: Label, others: Sealed) -> Sealed:
+    """Write the signed list; what it and the files have."""
+    label = label.for_one_file()
+    content = json.dumps({"label": asdict(label), "sha256": hashes}, ensure_ascii=False, indent=0).encode()
+    sealed = seal(folder / CONTENTS, content, label)
+    return Sealed(tuple(dict.fromkeys(sealed.layers + others.layers)), sealed.missing + others.missing)
 
 
 def parent_of(path: Path) -> Parent:

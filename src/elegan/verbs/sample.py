@@ -3,7 +3,6 @@
 import csv
 import io
 import shutil
-from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,10 +13,19 @@ from PIL import Image
 
 from elegan.errors import UserError
 from elegan.pictures import contact_sheet, grid, scatter
-from elegan.provenance import NO_SAMPLES, TRAINED_DATA, Label, Sealed, write_arrays, write_folder, write_image
+from elegan.provenance import (
+    NO_SAMPLES,
+    TRAINED_DATA,
+    Label,
+    Sealed,
+    write_archive,
+    write_arrays,
+    write_folder,
+    write_image,
+)
 from elegan.verbs.run import Run, load_run
 
-OTHER_FORMATS = {".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".npy", ".zip", ".mp4", ".pdf"}
+OTHER_FORMATS = {".jpg", ".jpeg", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".npy", ".mp4", ".pdf"}
 """What a person who names such a file means, and a folder isn't."""
 
 
@@ -32,7 +40,7 @@ def sample(
     profile: str | None = None,
     visible_label: bool | None = None,
 ) -> dict[str, Any]:
-    """Draw n samples into ``out``: one grid for .png, arrays for .npz, else a folder of 00000.png, 00001.png …
+    """Draw n samples into ``out``: one grid for .png, arrays for .npz, files in a .zip, else a folder of 00000.png …
 
     ``label`` is a class, or "all" for equal shares of every class: then a grid has a row a class.
     ``truncation`` below 1 brings all nearer to the mean style: less varied, and more like it.
@@ -53,7 +61,7 @@ def sample(
         picture = _picture(trained, items, numbers if label == "all" else None)
         sealed = write_image(picture, path, said, items if items.ndim == 4 else NO_SAMPLES)
     else:
-        sealed = _write_folder(trained, path, items, numbers, said)
+        sealed = _write_files(trained, path, items, numbers, said)
     return {
         "out": str(path), "n": n, "seed": seed, "label": label, "weights_sha256": trained.weights_sha256,
         "provenance": sealed.facts(),
@@ -70,22 +78,21 @@ def _picture(run: Run, items: np.ndarray, rows: np.ndarray | None) -> Image.Imag
     return contact_sheet([items[rows == c] for c in asked], [run.classes[c] for c in asked])
 
 
-def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, said: Label) -> Sealed:
+def _write_files(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, said: Label) -> Sealed:
     """Write into a folder beside the wished one and rename it, so that it is there whole or not at all."""
     if items.ndim != 4:
         raise UserError(f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot.")
     if folder.suffix.lower() in OTHER_FORMATS:
-        raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz or a folder.")
+        raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz, a .zip or a folder.")
+    names, tables = _names(run, items, labels)
+    if folder.suffix.lower() == ".zip":
+        return write_archive(folder, zip(names, items, strict=True), said, tables)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and isn't an empty folder; give a new one to --out.")
-    digits = max(5, len(str(len(items) - 1)))
-    names = [f"{index:0{digits}d}.png" for index in range(len(items))]
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        classes = [] if labels is None else [run.classes[c] for c in labels]
-        tables = {"labels.csv": _table(names, classes)} if classes else {}
         sealed = write_folder(partial, zip(names, items, strict=True), said, tables)
         partial.replace(folder)
         return sealed
@@ -93,8 +100,13 @@ def _write_folder(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray 
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _table(names: Sequence[str], classes: Sequence[str]) -> bytes:
-    """What labels.csv says: the class of each file."""
+def _names(run: Run, items: np.ndarray, labels: np.ndarray | None) -> tuple[list[str], dict[str, bytes]]:
+    """The files' names, and labels.csv, which says the class of each where there are classes."""
+    digits = max(5, len(str(len(items) - 1)))
+    names = [f"{index:0{digits}d}.png" for index in range(len(items))]
+    if labels is None:
+        return names, {}
     text = io.StringIO(newline="")
-    csv.writer(text).writerows([("file", "label"), *zip(names, classes, strict=True)])
-    return text.getvalue().encode()
+    rows = zip(names, (run.classes[c] for c in labels), strict=True)
+    csv.writer(text).writerows([("file", "label"), *rows])
+    return names, {"labels.csv": text.getvalue().encode()}
