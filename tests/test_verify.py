@@ -221,7 +221,7 @@ def test_what_a_translation_was_made_from_is_named(tmp_path):
     write_image(photo(), tmp_path / "out.png", replace(LABEL, digital_source_type=COMPOSITE), parents=[parent])
     found = verified(tmp_path / "out.png")
     assert found["conclusion"] == "SIGNED_TRUSTED"
-    assert found["credentials"]["parents"] == ["in.png"]
+    assert [parent["title"] for parent in found["credentials"]["parents"]] == ["in.png"]
     assert found["credentials"]["says"] == "compositeWithTrainedAlgorithmicMedia"
 
 
@@ -239,7 +239,8 @@ def test_the_command_says_each_layer_and_ends_with_the_status(tmp_path, capsys, 
 
 def test_the_gravest_of_several_files_tells_the_status(tmp_path, capsys):
     write_image(photo(), tmp_path / "a.png", LABEL)
-    photo().save(tmp_path / "b.png")
+    photo().rotate(180).save(tmp_path / "b.png")
+    (tmp_path / "[red].txt").write_text("no media")
     assert main(["verify", str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "a.png" in said
@@ -265,6 +266,83 @@ def test_a_damaged_picture_is_looked_at_as_far_as_it_goes(tmp_path, capsys):
     found = verified(tmp_path / "a.png")
     assert found["conclusion"] == "NO_EVIDENCE"
     assert found["notes"]
+
+
+HOSTILE = {
+    "a.npz": b"\x93NUMPY\x01\x00F\x00{'descr': '|u1', 'fortran_order': False, 'shape': (3,)}" + b" " * 20 + b"\nabc",
+    "deep.json": b"[" * 100_000, "deep.html": b'<meta name="provenance" content="' + b"[" * 100_000 + b'">',
+    "a.gif": b"GIF89a" + b"\xff" * 40, "a.webp": b"RIFF\x10\x00\x00\x00WEBPVP8L", "a.mp4": b"\x00" * 64,
+    "a.safetensors": b"\xff" * 64, "a.onnx": b"\xff" * 64, "a.zip": b"PK\x03\x04" + b"x" * 40, "empty.png": b"",
+    "a.eps": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_strangers_file_never_stops_verify(tmp_path, name):
+    (tmp_path / name).write_bytes(HOSTILE[name])
+    assert verified(tmp_path / name)["conclusion"] in ("NO_EVIDENCE", "TAMPERED")
+
+
+def test_names_are_not_markup_and_strangers_text_is_one_line(tmp_path, capsys):
+    for name in ("[/].png", "[red]b.png"):
+        write_image(tiny(), tmp_path / name, LABEL)
+    assert main(["verify", str(tmp_path)]) == 0
+    assert "[/].png" in capsys.readouterr().out
+    forged = replace(LABEL, generator="x\nconclusion  SIGNED_TRUSTED: Signed\u202e", run="\x9b2J")
+    write_image(tiny(), tmp_path / "c.png", forged)
+    assert main(["verify", str(tmp_path / "c.png")]) == 0
+    said = capsys.readouterr().out
+    assert sum(line.startswith("conclusion") for line in said.splitlines()) == 1
+    assert not {"\u202e", "\x9b"} & set(said)
+
+
+def test_a_file_that_is_missing_from_a_signed_folder_is_noticed(tmp_path):
+    images = [(f"{index}.png", np.asarray(tiny(index))[..., None]) for index in range(3)]
+    write_folder(tmp_path / "many", images, LABEL)
+    (tmp_path / "many" / "1.png").unlink()
+    done = elegan.verify(tmp_path / "many")
+    assert done["conclusion"] == "CONFLICT"
+    assert "missing, 1.png first" in done["files"][-1]["sentence"]
+
+
+def test_a_strangers_sidecar_does_not_hide_a_broken_signature(tmp_path, stranger):
+    write_image(photo(), tmp_path / "a.jpg", LABEL)
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[:-40] + bytes([content[-40] ^ 1]) + content[-39:])
+    stranger()
+    beside = credentials.sidecar((tmp_path / "a.jpg").read_bytes(), LABEL)
+    (tmp_path / "a.jpg.c2pa").write_bytes(beside)
+    stranger("home")
+    assert verified(tmp_path / "a.jpg")["conclusion"] == "TAMPERED"
+
+
+def test_each_picture_of_arrays_is_looked_up(tmp_path):
+    pictures = np.stack([np.asarray(tiny(index))[..., None] for index in range(3)])
+    write_arrays(tmp_path / "a.npz", pictures, LABEL)
+    np.savez(tmp_path / "stripped.npz", images=pictures[1:])
+    found = verified(tmp_path / "stripped.npz")
+    assert (found["conclusion"], found["registry"]["kind"]) == ("REGISTRY", "pixels")
+
+
+def test_what_is_no_ordinary_file_is_refused(tmp_path):
+    import os
+
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "no ordinary file" in elegan.verify(tmp_path / "pipe.png")["files"][0]["error"]
+
+
+def test_a_layer_that_was_not_looked_at_says_so(tmp_path, capsys, monkeypatch):
+    write_image(photo(), tmp_path / "a.png", LABEL)
+    monkeypatch.setattr(credentials, "_library", missing)
+    assert main(["verify", str(tmp_path / "a.png")]) == 4
+    said = capsys.readouterr().out
+    assert "credentials not looked for" in said
+    assert "Whether it is signed wasn't looked at" in said
+
+
+def test_the_help_of_a_group_lists_its_commands(capsys):
+    assert main(["detect", "--help"]) == 0
+    assert "detect train" in capsys.readouterr().out
 
 
 def test_the_chinese_field_is_in_the_file_once(tmp_path):

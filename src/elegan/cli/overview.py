@@ -68,7 +68,18 @@ def choose(words: Sequence[str]) -> tuple[Command, list[str]]:
     for length in (2, 1):
         if (name := " ".join(words[:length])) in COMMANDS:
             return COMMANDS[name], list(words[length:])
+    if len(words) > 1 and words[1] in HELP:
+        of = [command for command in COMMANDS.values() if command.name.startswith(f"{words[0]} ")]
+        if of:
+            return Command(words[0], "elegan.cli.overview:tell", ""), [command.name for command in of]
     shared = any(name.startswith(f"{words[0]} ") for name in COMMANDS)
     wrong = " ".join(words[: 2 if shared else 1])
     close = nearest(wrong, COMMANDS)
     raise UserError(f'there is no command "{wrong}"; the commands are {", ".join(COMMANDS)}.{close}')
+
+
+def tell(names: Sequence[str]) -> int:
+    """Print the commands of these names: those that begin with the word whose help was asked for."""
+    for name in names:
+        print(f"  {name:14}{COMMANDS[name].summary}")
+    return 0

@@ -5,9 +5,11 @@ Nothing here says "real": without evidence a file is only without evidence.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from elegan.errors import UserError
 from elegan.provenance import credentials, registry, watermark
@@ -16,7 +18,7 @@ from elegan.provenance.frames import frames_of
 from elegan.provenance.label import Label, is_generated
 from elegan.provenance.read import read_label
 from elegan.provenance.registry import Match
-from elegan.provenance.seal import SIDECAR
+from elegan.provenance.seal import SIDECAR, Picture
 from elegan.provenance.watermark import Mark
 from elegan.provenance.write import CONTENTS
 
@@ -44,8 +46,8 @@ class Evidence:
     label: Label | None = None
     mark: Mark | None = None
     match: Match | None = None
-    notes: tuple[str, ...] = ()
-    """What couldn't be looked at, and why."""
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """Layers that couldn't be looked at, and why."""
     conflicts: tuple[str, ...] = field(default=())
 
     @property
@@ -89,7 +91,8 @@ class Evidence:
                 return f"Signed, and the signer is trusted here: {says}."
             return f"Signed by an unknown signer, who could be anyone, and who says: {says}."
         if self.conclusion == "WATERMARK" and self.mark:
-            return f"This user's watermark is in it (p = {self.mark.p:.1g}): it was made here."
+            unsaid = "  Whether it is signed wasn't looked at." if "credentials" in self.notes else ""
+            return f"This user's watermark is in it (p = {self.mark.p:.1g}): it was made here.{unsaid}"
         if self.match:
             return self.match.sentence()
         if self.conclusion == "LABEL":
@@ -103,66 +106,93 @@ def examine(path: Path, anchors: Sequence[bytes] = ()) -> Evidence:
     Raises UserError for a file that can't be read; a layer that can't be is a note.
     """
     content = _content(path)
-    found = Evidence(path, hashlib.sha256(content).hexdigest())
-    notes: list[str] = []
-    try:
-        claim, where = claim_of(path, content, found.sha256, anchors)
-        found = replace(found, claim=claim, signed_in=where)
-    except UserError as error:
-        notes.append(f"Credentials weren't looked for: {error}")
-    try:
-        found = replace(found, label=read_label(path))
-    except UserError as error:
-        notes.append(f"No label can be read: {error}")
-    try:
-        frames = frames_of(path)
-    except UserError as error:
-        frames = []
-        notes.append(f"The pictures in it can't be seen: {error}")
-    try:
-        found = replace(found, match=registry.find(content, frames[0] if len(frames) == 1 else None))
-    except UserError as error:
-        notes.append(f"The registry wasn't asked: {error}")
-    if (key := _key(notes)) is not None and frames and min(frames[0].shape[:2]) >= SHRUNK:
-        found = replace(found, mark=watermark.detect_many(frames, [key], thorough=len(frames) == 1))
-    return replace(found, notes=tuple(notes), conflicts=tuple(_conflicts(found)))
+    sha256, notes = hashlib.sha256(content).hexdigest(), dict[str, str]()
+    claim, where = _look("credentials", notes, lambda: _claim(path, content, sha256, anchors)) or (None, "")
+    label = _look("label", notes, lambda: read_label(path))
+    frames = _look("pictures", notes, lambda: frames_of(path)) or []
+    match = _look("registry", notes, lambda: _match(content, frames))
+    mark = _look("watermark", notes, lambda: _mark(frames, notes))
+    found = Evidence(path, sha256, claim, where, label, mark, match, notes)
+    missing = _missing(path) if path.name == CONTENTS else []
+    gone = [f"{len(missing):,} files that it lists are missing, {missing[0]} first"] if missing else []
+    return replace(found, conflicts=(*_conflicts(found), *gone))
 
 
-def _key(notes: list[str]) -> bytes | None:
+Found = TypeVar("Found")
+
+
+def _look(layer: str, notes: dict[str, str], at: Callable[[], Found]) -> Found | None:
+    """What is found in a layer; None, and a note, where it can't be looked at."""
     try:
-        return watermark.known_key()
+        return at()
     except UserError as error:
-        notes.append(f"No watermark was looked for: {error}")
+        notes[layer] = str(error)
         return None
 
 
-def claim_of(path: Path, content: bytes, sha256: str, anchors: Sequence[bytes]) -> tuple[Claim | None, str]:
-    """The credentials in a file, or beside it, or those of the signed list of its folder; and where they were."""
+def _match(content: bytes, frames: Sequence[Picture]) -> Match | None:
+    """What the registry knows of the file, or else of the first of its pictures that it knows."""
+    found = (registry.find(content if index == 0 else None, frame) for index, frame in enumerate([None, *frames]))
+    return next(filter(None, found), None)
+
+
+def _mark(frames: Sequence[Picture], notes: dict[str, str]) -> Mark | None:
+    """This user's watermark in the pictures; None, and mostly a note, where there is nothing to look at."""
+    if not frames:
+        return None
+    key = watermark.known_key()
+    if key is None:
+        notes["watermark"] = "There is no key here to look for one with."
+        return None
+    if min(frames[0].shape[:2]) < SHRUNK or len({frame.shape for frame in frames}) > 1:
+        notes["watermark"] = f"Pictures below {SHRUNK} pixels a side have none."
+        return None
+    return watermark.detect_many(frames, [key], thorough=len(frames) == 1)
+
+
+def _claim(path: Path, content: bytes, sha256: str, anchors: Sequence[bytes]) -> tuple[Claim | None, str]:
+    """The credentials in a file, else beside it, and where they were; those of its folder's signed list where there
+    are no others, and where the list knows better."""
+    own, where = credentials.read(content, credentials.mime_of(path.name), None, anchors), "the file"
     sidecar = path.with_name(path.name + SIDECAR)
-    if sidecar.is_file():
-        return credentials.read(content, None, _content(sidecar), anchors), sidecar.name
-    claim = credentials.read(content, credentials.mime_of(path.name), None, anchors)
-    return (claim, "the file") if claim else _listed(path, sha256, anchors)
+    if own is None and sidecar.is_file():
+        own, where = credentials.read(content, None, _content(sidecar), anchors), sidecar.name
+    listed = _in_list(path, sha256, anchors)
+    return (listed, CONTENTS) if listed and (own is None or listed.state == "invalid") else (own, where)
 
 
-def _listed(path: Path, sha256: str, anchors: Sequence[bytes]) -> tuple[Claim | None, str]:
+def _in_list(path: Path, sha256: str, anchors: Sequence[bytes]) -> Claim | None:
     """The claim of a signed list that names this file, invalid where the list knows other bytes under this name."""
     listing = path.with_name(CONTENTS)
-    sidecar = listing.with_name(CONTENTS + SIDECAR)
-    if path == listing or not (listing.is_file() and sidecar.is_file()):
-        return None, ""
+    if path == listing or not (listing.is_file() and listing.with_name(CONTENTS + SIDECAR).is_file()):
+        return None
+    hashes, claim = _listing(listing, listing.stat().st_mtime_ns, tuple(anchors))
+    if claim is None or path.name not in hashes:
+        return None
+    if hashes[path.name] != sha256:
+        return replace(claim, state="invalid", problems=(*claim.problems, "contents.hash.mismatch"))
+    return claim
+
+
+@lru_cache(maxsize=8)
+def _listing(listing: Path, modified: int, anchors: tuple[bytes, ...]) -> tuple[dict[str, str], Claim | None]:
+    """What a signed list says, and its claim; the time of its last change is there so that it is read once."""
     content = _content(listing)
+    claim = credentials.read(content, None, _content(listing.with_name(CONTENTS + SIDECAR)), anchors)
     try:
         hashes = json.loads(content)["sha256"]
-        known = hashes.get(path.name)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None, ""
-    if known is None:
-        return None, ""
-    claim = credentials.read(content, None, _content(sidecar), anchors)
-    if claim and known != sha256:
-        claim = replace(claim, state="invalid", problems=(*claim.problems, "contents.hash.mismatch"))
-    return claim, CONTENTS
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return {}, claim
+    return (hashes if isinstance(hashes, dict) else {}), claim
+
+
+def _missing(listing: Path) -> list[str]:
+    """The files of a list that aren't beside it."""
+    try:
+        hashes = json.loads(_content(listing))["sha256"]
+        return sorted(str(name) for name in hashes if not listing.with_name(Path(str(name)).name).exists())
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return []
 
 
 def _conflicts(found: Evidence) -> Iterator[str]:
@@ -191,9 +221,13 @@ def kind_of(uri: str) -> str:
 
 def _content(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MOST_BYTES:
+        if path.exists() and not path.is_file():
+            raise UserError(f'"{path}" is no ordinary file; name files, or folders of them.')
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
             raise UserError(f'"{path}" is larger than {MOST_BYTES // 2**20:,} MB, more than verify reads.')
-        return path.read_bytes()
+        return content
     except OSError as error:
         raise UserError(f'"{path}" can\'t be read: {(error.strerror or str(error)).lower()}.') from error
 

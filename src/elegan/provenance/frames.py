@@ -10,17 +10,19 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from elegan.errors import UserError
 from elegan.provenance import mp4
 from elegan.provenance.encode import pixels_of
+from elegan.provenance.read import FORMATS
 from elegan.provenance.seal import Picture
 
 MOST = 16
 """Frames of a film; they say the same thing again and again."""
-MOST_PIXELS = 2**27
+MOST_PIXELS, MOST_BYTES = 2**27, 2**30
 
 
 def frames_of(path: Path) -> list[Picture]:
-    """Up to 16 pictures uint8 [H, W, C] of one size: one of a still, more of a film or arrays, none of other files.
+    """Up to 16 pictures uint8 [H, W, C]: one of a still, more of a film or arrays, none of other files.
 
-    Raises UserError for a damaged file, one too large to be opened, and a film without the package av.
+    No more than 2^27 pixels in all.  Raises UserError for a damaged file, one too large, and a film without the
+    package av.
     """
     suffix = path.suffix.lower()
     try:
@@ -28,17 +30,24 @@ def frames_of(path: Path) -> list[Picture]:
             return _of_arrays(path)
         if suffix == ".mp4":
             return _of_film(path)
-        with Image.open(path) as image:
-            if image.width * image.height > MOST_PIXELS:
+        with Image.open(path, formats=FORMATS) as image:
+            size = image.width * image.height
+            if size > MOST_PIXELS:
                 raise UserError(f'"{path}" has {image.width}x{image.height} pixels, more than are looked at.')
-            return [pixels_of(frame.copy()) for frame in islice(ImageSequence.Iterator(image), MOST)]
+            frames = islice(ImageSequence.Iterator(image), min(MOST, MOST_PIXELS // size))
+            return [pixels_of(frame.copy()) for frame in frames]
     except UnidentifiedImageError:
         return []
-    except (OSError, ValueError, SyntaxError, EOFError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
-        raise UserError(f'"{path}" is damaged: {error}.') from error
+    except UserError:
+        raise
+    except Exception as error:  # parsers of strangers' files raise whatever they like
+        raise UserError(f'"{path}" is damaged, or not what its name says.') from error
 
 
 def _of_arrays(path: Path) -> list[Picture]:
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > MOST_BYTES:
+            raise UserError(f'"{path}" holds more than {MOST_BYTES // 2**20:,} MB when it is unpacked.')
     with np.load(path, allow_pickle=False) as arrays:
         images = arrays.get("images")
     if images is None or images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3, 4):
@@ -47,12 +56,11 @@ def _of_arrays(path: Path) -> list[Picture]:
 
 
 def _of_film(path: Path) -> list[Picture]:
-    av = mp4.codec()
-    try:
-        with av.open(str(path)) as container:
-            return [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(video=0), MOST)]
-    except av.FFmpegError as error:
-        raise ValueError(str(error)) from error
+    with mp4.codec().open(str(path)) as container:
+        stream = container.streams.video[0]
+        if stream.width * stream.height * MOST > MOST_PIXELS:
+            raise UserError(f'"{path}" has {stream.width}x{stream.height} pixels, more than are looked at.')
+        return [frame.to_ndarray(format="rgb24") for frame in islice(container.decode(stream), MOST)]
 
 
 __all__ = ["frames_of"]

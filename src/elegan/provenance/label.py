@@ -78,7 +78,7 @@ class Label:
         """The label in a JSON object; None where there is none in it."""
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         if not isinstance(found, dict):
             return None

@@ -78,10 +78,15 @@ def reading() -> Iterator[sqlite3.Connection | None]:
 
 
 def compact() -> None:
-    """Write the file anew without what was removed, and empty the log beside it."""
+    """Write the file anew without what was removed, and empty the log beside it.
+
+    Raises sqlite3.OperationalError where another process reads, and keeps it from that.
+    """
     with closing(_connect(path(), PATIENCE)) as connection:
         for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-            connection.execute(statement).fetchall()
+            answer = connection.execute(statement).fetchall()
+        if answer[0][0]:
+            raise sqlite3.OperationalError("another process is reading it, so what was removed is still in the file")
 
 
 def delete() -> None:
