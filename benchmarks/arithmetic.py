@@ -1,6 +1,6 @@
 """Does arithmetic on latents do what it says?  A with glasses − A + B, over 200 trials on a run on avatars.
 
-    python benchmarks/arithmetic.py RUN [--trials 200] [--average 100] [--strength 1.5] [--seed 0]
+    python benchmarks/arithmetic.py RUN [--trials 200] [--average 400] [--strength 5] [--layers 3-5] [--seed 0]
 
 In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and "without"
 that of their doubles: for each the sample without glasses that shares the most other parts with it, as the tool's own
@@ -20,7 +20,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 from torch import Tensor
 
-from elegan.latent import combine
+from elegan.latent import combine, mix
 from elegan.verbs.editing.named import parts_of, recogniser_for
 from elegan.verbs.editing.space import Points, Space
 
@@ -34,14 +34,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run on avatars")
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--average", type=int, default=100, help="samples a concept")
-    parser.add_argument("--strength", type=float, default=1.5, help="how much of the difference is added to B")
+    parser.add_argument("--average", type=int, default=400, help="samples a concept")
+    parser.add_argument("--strength", type=float, default=5.0, help="how much of the difference is added to B")
+    parser.add_argument("--layers", default="3-5", help="the layers that it is added in, as in elegan edit")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     space = Space(asked.run)
     judge = judge_for(space)
     print("the judge's accuracy:", dict(zip(NAMES, np.round(judge.accuracy, 3).tolist(), strict=True)))
-    pool = Pool.of(space, asked.strength, np.random.default_rng(asked.seed))
+    pool = Pool.of(space, asked.strength, space.layers(asked.layers), np.random.default_rng(asked.seed))
     if len(pool.without) < asked.trials or min(len(pool.without), len(pool.having)) <= asked.average:
         raise SystemExit(f"Of {POOL} samples {len(pool.having)} have glasses; too many or too few for this benchmark.")
     bases = pool.rng.choice(pool.without, asked.trials, replace=False)
@@ -69,10 +70,11 @@ class Pool:
     having: np.ndarray
     without: np.ndarray
     strength: float
+    layers: list[int]
     rng: np.random.Generator
 
     @classmethod
-    def of(cls, space: Space, strength: float, rng: np.random.Generator) -> "Pool":
+    def of(cls, space: Space, strength: float, layers: list[int], rng: np.random.Generator) -> "Pool":
         data = space.run.open_data()
         _, values, table = parts_of(space, data)
         recogniser = recogniser_for(data, table, [len(names) for names in values])
@@ -80,16 +82,16 @@ class Pool:
         images = space.images(points)
         told = recogniser.predict(images).numpy()
         glasses = told[:, GLASSES]
-        return cls(
-            space, points, images, told, np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0), strength, rng
-        )
+        having, without = np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0)
+        return cls(space, points, images, told, having, without, strength, layers, rng)
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The images of A with glasses − A + B in latents."""
         styles = []
         for base in bases:
             having, without = (self.points.styles[rows] * self.strength for rows in self._picked(base, count))
-            styles.append(combine([having, self.points.styles[base : base + 1]], [without], self.space.length))
+            own = self.points.styles[base : base + 1]
+            styles.append(mix(own, combine([having, own], [without], self.space.length), self.layers))
         return self.space.images(Points(torch.cat(styles), None))
 
     def pixel_sums(self, bases: np.ndarray, count: int) -> Tensor:

@@ -31,7 +31,7 @@ def main() -> None:
         "arithmetic": run.record["precision"], "verdict": run.verdict, "features": run.report["features"]["name"],
         **{name: brief(figure) for name, figure in run.report["fidelity"].items()},
         "memorisation": brief(run.report["memorisation"]["both"]),
-        "agreement": brief(run.report["classes"]["agreement"]) if "classes" in run.report else None,
+        "agreement": brief(agreement) if (agreement := run.report.get("classes", {}).get("agreement")) else None,
     }  # fmt: skip
     print(json.dumps(point))
 
