@@ -162,8 +162,8 @@ def _of_mark(mark: Mark, found: bool) -> dict[str, Any]:
 def _of_match(match: Match) -> dict[str, Any]:
     entry = match.entry
     return {
-        "kind": match.kind, "run": shown(entry.run), "model": shown(entry.model), "seed": entry.seed, "index": entry.index,
-        "weights_sha256": entry.weights_sha256, "time": entry.time, "distance": match.distance,
+        "kind": match.kind, "run": shown(entry.run), "model": shown(entry.model), "seed": entry.seed,
+        "index": entry.index, "weights_sha256": entry.weights_sha256, "time": entry.time, "distance": match.distance,
         "false_matches": match.false_matches,
     }  # fmt: skip
 
