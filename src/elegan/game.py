@@ -279,6 +279,11 @@ class Game(nn.Module):
         """The shares of the schedules at which the cost of a step changes, in order from 0."""
         return (0.0,)
 
+    def steady_from(self) -> float:
+        """From which share of the schedules on a look can be compared with one before: while networks grow, pictures
+        get worse by design whenever a layer fades in."""
+        return 0.0
+
     def stage(self, progress: Progress) -> str:
         """What is in play at this moment, in a word or two for people: "8x8"; nothing where it is always the same.
 

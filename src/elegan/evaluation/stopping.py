@@ -128,6 +128,10 @@ class Watch:
     def usable(self) -> list[Sight]:
         return [sight for sight in self.sights if sight.usable]
 
+    def since(self, images: int) -> "Watch":
+        """What has been seen from so many images on."""
+        return Watch([sight for sight in self.sights if sight.images >= images]) if images else self
+
     def shares(self) -> Float[np.ndarray, "looks 4"]:
         """Of every usable look, what is left of what there was to gain at the first one."""
         left = np.stack([sight.left for sight in self.usable])

@@ -207,6 +207,9 @@ class ProGAN(Game):
         levels = self.canvas.levels if self.config.grow else 0
         return (0.0, *(self.config.grown * (level - self.config.fade) / levels for level in range(1, levels + 1)))
 
+    def steady_from(self) -> float:
+        return self.config.grown if self.config.grow else 0.0
+
     def stage(self, progress: Progress) -> str:
         level, weight = self.growth(progress)
         size = "x".join(str(ceil(side / 2 ** (self.canvas.levels - level))) for side in self.canvas.image)

@@ -90,7 +90,8 @@ class Referee:
     def decide(self, training: Training, diverged: bool) -> Action:
         """How to go on after a look."""
         course = training.course
-        if diverged or (self.chooses and self.watch.has_collapsed):
+        comparable = self.watch.since(round(training.game.steady_from() * course.total))
+        if diverged or (self.chooses and comparable.has_collapsed):
             if self.enabled and self.watch.best is not None and training.steadied < MOST_RETURNS:
                 return "go back"
             return "stop"
