@@ -343,3 +343,9 @@ def test_images_that_are_too_small_and_widths_that_do_not_fit_are_refused():
 def test_settings_that_cannot_be_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
         find("progan").Config(**settings)
+
+
+def test_only_networks_of_full_size_can_be_compared(game):
+    """A layer that fades in makes pictures worse for a while, and that is no collapse."""
+    assert game.steady_from() == game.config.grown
+    assert game_of("progan", SHAPE, grow=False).steady_from() == 0

@@ -74,6 +74,14 @@ def test_a_collapse_is_seen_at_the_second_look_and_one_bad_look_is_none():
     assert not watch(*gained, 0.6, 0.06).has_collapsed
 
 
+def test_what_was_seen_before_networks_had_grown_makes_no_collapse():
+    looks = watch(*np.geomspace(1, 0.05, 12), 0.6, 0.6)
+    grown = looks.sights[-2].images
+    assert looks.since(0).has_collapsed
+    assert not looks.since(grown).has_collapsed
+    assert len(looks.since(grown).sights) == 2
+
+
 def test_samples_that_are_all_alike_are_a_collapse():
     assert Watch([*watch(1.0, 0.5).sights, *watch(0.4, 0.4, spread=0.01).sights]).has_collapsed
 
