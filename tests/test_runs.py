@@ -1,5 +1,6 @@
 """A run from the command line to the finished folder, its resumption, its samples, and the same from Python."""
 
+import hashlib
 import json
 import shutil
 import signal
@@ -70,6 +71,39 @@ def test_every_picture_says_that_it_was_generated(finished):
         assert label.generator == f"elegan {elegan.__version__} cgan"
         assert len(label.weights_sha256) == 64
         assert label.seed is not None
+
+
+def test_every_picture_names_the_file_of_weights_that_drew_it(finished):
+    described = json.loads((finished / "generator.json").read_text())
+    assert described["sha256"] == hashlib.sha256(weights(finished)).hexdigest()
+    delivered = finished / "samples" / f"{described['images']:012d}.png"
+    for picture in (delivered, finished / "contact.png", finished / "training.gif"):
+        assert read_label(picture).weights_sha256 == described["sha256"]
+    ticks = list((finished / "samples").glob("*.png"))
+    assert len({read_label(tick).weights_sha256 for tick in ticks}) == len(ticks)
+
+
+def test_a_profile_that_there_is_not_is_said_before_anything_begins(finished, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ELEGAN_PROFILE", "mars")
+    assert main([*COMMAND, "--out", str(tmp_path / "run")]) == 2
+    assert '"mars"' in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(elegan.UserError, match="mars"):
+        elegan.load(finished)
+
+
+def test_training_says_at_its_end_what_the_labels_lack(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ELEGAN_HOME", str(tmp_path / "file" / "home"))
+    judged = {"sentence": {"en": "Judging takes long, and is not what this is about."}}
+    monkeypatch.setattr("elegan.verbs.evaluate.write_evaluation", lambda *given, **named: judged)
+    monkeypatch.setattr("elegan.verbs.folder.Folder.write_card", lambda folder: None)
+    words = ["train", "gan", "--data", "ring", "--width", "16", "--images", "128", "--no-referee"]
+    assert main([*words, "--out", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("Note")] == lines[-1:]
+    assert "It isn't signed" in lines[-1]
+    assert read_label(tmp_path / "run" / "contact.png").generator.endswith("gan")
 
 
 def test_the_animation_shows_every_tick(finished):

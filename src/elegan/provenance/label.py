@@ -97,7 +97,8 @@ def checked_profile(asked: str | None) -> str:
     """A profile of labels: the one asked for, else $ELEGAN_PROFILE, else none.  Raises UserError for an unknown one."""
     profile = os.environ.get("ELEGAN_PROFILE", "") if asked is None else asked
     if profile not in PROFILES:
-        raise UserError(f'--profile is "{profile}"; the only one is "cn", and labels are the usual ones without it.')
+        name = "$ELEGAN_PROFILE" if asked is None else "--profile"
+        raise UserError(f'{name} is "{profile}"; the only profile is "cn", and labels are the usual ones without it.')
     return profile
 
 

@@ -24,7 +24,7 @@ from elegan.provenance.label import Label
 from elegan.provenance.manifest import Parent
 from elegan.provenance.marking import Marked, mark
 from elegan.provenance.registry import Made
-from elegan.provenance.seal import LABEL, REGISTRY, WATERMARK, Picture, Sealed, seal, signed, together
+from elegan.provenance.seal import LABEL, REGISTRY, WATERMARK, Picture, Sealed, seal, together
 
 SUFFIXES = (*encode.STILLS, ".gif")
 CONTENTS = "contents.json"
@@ -57,15 +57,6 @@ def write_image(
     shown = [(encode.decoded(content), None if samples is not None else 0)]
     shown += [] if samples is None else [(item, index) for index, item in enumerate(samples)]
     return marked.and_(seal(path, content, label, shown, parents=parents, layers=marked.layers))
-
-
-def content_of(image: Image.Image, suffix: str, label: Label) -> bytes:
-    """One picture as the bytes of a file, with all that ``write_image`` gives it."""
-    label = label.for_one_file()
-    marked = mark([image], label)
-    content, _, _ = signed(f"picture{suffix}", encode.picture(marked.frames[0], suffix, label), label)
-    registry.remember([Made(label, content, encode.decoded(content), 0)])
-    return content
 
 
 def write_folder(

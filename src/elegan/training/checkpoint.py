@@ -20,10 +20,10 @@ class DamagedCheckpoint(Exception):
     """A checkpoint whose files are missing, cut short or changed since they were written."""
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> str:
+def write_tensors(path: Path, tensors: dict[str, Tensor]) -> str:
     """Write a safetensors file atomically and return its SHA-256."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    content = save(plain, metadata)
+    content = save(plain)
     write_atomically(path, content)
     return hashlib.sha256(content).hexdigest()
 

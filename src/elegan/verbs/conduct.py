@@ -131,6 +131,7 @@ class _Desk:
         if all(bool(tensor.isfinite().all()) for tensor in tensors.values() if tensor.is_floating_point()):
             save_checkpoint(self.folder.checkpoints, tensors, numbers)
             self.folder.write_generator(self.plan, self.training)
+        self._say_missing()
 
     def finish(self) -> None:
         """Deliver the averaged weights, the pictures and the report; the model card comes last: it says finished."""
@@ -150,6 +151,12 @@ class _Desk:
         )
         self.folder.write_card()
         self.display.say_verdict(report)
+        self._say_missing()
+
+    def _say_missing(self) -> None:
+        """What the pictures' labels lack on this machine, if anything."""
+        if self.folder.missing:
+            self.display.say(f"Note on the pictures in {self.folder.path}: {'  '.join(self.folder.missing)}")
 
     def _take_up_best(self) -> None:
         """Deliver the best checkpoint as judged, where the last is surely worse."""

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,7 @@ from elegan.files import FULL, write_atomically
 from elegan.game import Random
 from elegan.json_values import as_json
 from elegan.pictures import animation, contact_sheet, grid, scatter
-from elegan.provenance import NO_SAMPLES, Label, write_gif, write_image
-from elegan.training.checkpoint import write_tensors
+from elegan.provenance import NO_SAMPLES, Label, Sealed, write_gif, write_image
 from elegan.training.loop import Tick, Training
 from elegan.verbs.card import card
 from elegan.verbs.plan import Plan
@@ -46,6 +45,8 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
+        self.missing: tuple[str, ...] = ()
+        """A sentence for each part of their label that pictures written here lack."""
 
     @property
     def finished(self) -> bool:
@@ -162,18 +163,22 @@ class Folder:
     def write_tick_picture(self, plan: Plan, training: Training) -> None:
         """samples/000000012800.png: the same latent points at every tick."""
         picture = tick_picture(plan, training)
-        content = save({name: t.contiguous() for name, t in training.averages.state().items()})
-        label = self._label(plan, content)
-        write_image(picture, self.path / "samples" / f"{training.images:012d}.png", label, NO_SAMPLES)
+        place = self.path / "samples" / f"{training.images:012d}.png"
+        self._note(write_image(picture, place, self._label(plan, _weights(plan, training)), NO_SAMPLES))
 
     def _label(self, plan: Plan, weights: bytes) -> Label:
-        digest, name = hashlib.sha256(weights).hexdigest(), self.path.resolve().name
-        return make_label(name, plan.model, digest, LATENT_SEED, translated=bool(plan.game.translations))
+        return make_label(
+            self.path.resolve().name, plan.model, hashlib.sha256(weights).hexdigest(), LATENT_SEED,
+            visible=bool(plan.asked.get("depicts_people")), translated=bool(plan.game.translations),
+        )  # fmt: skip
+
+    def _note(self, sealed: Sealed) -> None:
+        self.missing = tuple(dict.fromkeys(self.missing + sealed.missing))
 
     def write_generator(self, plan: Plan, training: Training) -> None:
         """The averaged weights of all that the game delivers, and how to rebuild the networks around them."""
-        said = {"made_with": f"elegan {__version__} {plan.model}, seed {plan.seed}"}  # one entry: order isn't kept
-        digest = write_tensors(self.path / "generator.safetensors", training.averages.state(), said)
+        weights = _weights(plan, training)
+        write_atomically(self.path / "generator.safetensors", weights)
         spec = plan.data.spec
         write_json(
             self.path / "generator.json",
@@ -182,8 +187,8 @@ class Folder:
                 "shapes": spec.shapes, "classes": spec.classes, "items": spec.items, "scale": plan.data.scale,
                 "licence": plan.data.licence,
                 **({"restriction": plan.data.restriction} if plan.data.restriction else {}),
-                "conditional": plan.conditional, "deliver": plan.game.deliver, "sha256": digest,
-                "images": training.images,
+                "conditional": plan.conditional, "deliver": plan.game.deliver,
+                "sha256": hashlib.sha256(weights).hexdigest(), "images": training.images,
             },
         )  # fmt: skip
 
@@ -191,12 +196,14 @@ class Folder:
         """contact.png, a row a class; training.gif, the same latent points as training went on."""
         weights = (self.path / "generator.safetensors").read_bytes()
         label = self._label(plan, weights)
-        write_image(final_picture(plan, training), self.path / "contact.png", label, NO_SAMPLES)
+        self._note(write_image(final_picture(plan, training), self.path / "contact.png", label, NO_SAMPLES))
         frames, captions = self._frames()
         if not frames:
-            frames, captions = [_small(tick_picture(plan, training))], [f"{training.images:,} images shown"]
+            self.write_tick_picture(plan, training)
+            frames, captions = self._frames()
         frames, captions = frames + frames[-1:] * 6, captions + captions[-1:] * 6
-        write_gif(animation(frames, captions), self.path / "training.gif", label, MILLISECONDS, watermarked=False)
+        film, seen = animation(frames, captions), replace(label, visible=False)  # the ticks' pictures say it already
+        self._note(write_gif(film, self.path / "training.gif", seen, MILLISECONDS, watermarked=False))
 
     def _frames(self) -> tuple[list[Image.Image], list[str]]:
         """The ticks' pictures, in order; files that are none are left out."""
@@ -213,6 +220,13 @@ class Folder:
         """README.md: the model card.  Written last, it marks the run finished."""
         content = [json.loads((self.path / name).read_text(encoding="utf-8")) for name in CARD_READS]
         write_atomically(self.path / "README.md", card(self.path.resolve().name, *content).encode())
+
+
+def _weights(plan: Plan, training: Training) -> bytes:
+    """generator.safetensors, as it would be now."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in training.averages.state().items()}
+    said = {"made_with": f"elegan {__version__} {plan.model}, seed {plan.seed}"}  # one entry: order isn't kept
+    return save(tensors, said)
 
 
 def draw(plan: Plan, training: Training, n: int, label: Tensor | None, seed: int = LATENT_SEED) -> Tensor:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
@@ -35,7 +35,11 @@ GENERATOR_FIELDS = ("model", "config", "shapes", "classes", "items", "scale", "c
 
 
 class Samples(Tensor):
-    """What a generator drew: a tensor that can be saved honestly.  Computing with it gives plain tensors."""
+    """What a generator drew: a tensor whose pictures are labelled when they are saved.
+
+    Computing with it gives plain tensors, and neither ``torch.save`` nor ``.numpy()`` can take the label along: give
+    others the pictures, or what ``elegan.sample`` writes.
+    """
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
     provenance: Label
@@ -65,8 +69,8 @@ class Run:
     path: Path
     report: dict[str, Any] = field(default_factory=dict, repr=False)
     """The last evaluation, as in report.json; empty before one was made."""
-    profile: str = ""
-    """What labels are to hold beside the usual: "cn" or nothing."""
+    profile: str | None = None
+    """What labels are to hold beside the usual: "cn" or nothing; when not said, $ELEGAN_PROFILE."""
     visible_label: bool | None = None
     """Whether pictures say it visibly, too; when not said, those of runs whose data depict people."""
 
@@ -206,10 +210,11 @@ class Run:
         """What is written into every file made with this generator; a translation needs no seed."""
         name, model = self.path.resolve().name, str(self.record["model"])
         seed, translated = None if seed is None else int(seed), bool(self.translations)
-        label = make_label(name, model, self.weights_sha256, seed, translated=translated)
         people = bool(self.record["asked"].get("depicts_people"))
-        visible = people if self.visible_label is None else self.visible_label
-        return replace(label, profile=self.profile, visible=visible)
+        return make_label(
+            name, model, self.weights_sha256, seed, translated=translated, profile=self.profile,
+            visible=people if self.visible_label is None else self.visible_label,
+        )  # fmt: skip
 
     def labelling(self, profile: str | None, visible_label: bool | None) -> "Run":
         """This run, with labels of that kind.  Raises UserError for a profile that there isn't."""
@@ -268,15 +273,22 @@ def _drawn(game: Game, n: int, condition: Mapping[str, Tensor], random: Random, 
 
 
 def make_label(
-    run: str, model: str, weights_sha256: str | None, seed: int | None, *, translated: bool = False
+    run: str, model: str, weights_sha256: str | None, seed: int | None, *, visible: bool, translated: bool = False,
+    profile: str | None = None,
 ) -> Label:  # fmt: skip
-    """What every file of a run says of itself; ``translated`` files are made out of real ones."""
-    kind = COMPOSITE if translated else TRAINED
-    return Label(f"elegan {__version__} {model}", weights_sha256, seed, run, digital_source_type=kind)
+    """What every file of a run says of itself; ``translated`` files are made out of real ones.
+
+    Without a ``profile`` it is $ELEGAN_PROFILE's.  Raises UserError for one that there isn't.
+    """
+    return Label(
+        f"elegan {__version__} {model}", weights_sha256, seed, run, profile=checked_profile(profile), visible=visible,
+        digital_source_type=COMPOSITE if translated else TRAINED,
+    )  # fmt: skip
 
 
 def load_run(path: str | PathLike[str]) -> Run:
-    """Open a run folder.  Raises UserError when it isn't one."""
+    """Open a run folder.  Raises UserError when it isn't one, and for an $ELEGAN_PROFILE that there isn't."""
+    checked_profile(None)
     folder = Path(_as_path(path))
     if not (folder / "run.json").is_file():
         why = "has no run.json, so it is no run" if folder.exists() else "doesn't exist"

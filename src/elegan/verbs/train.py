@@ -13,6 +13,7 @@ from elegan.data.found import printable
 from elegan.errors import UserError
 from elegan.game import Ranks
 from elegan.json_values import as_json
+from elegan.provenance import checked_profile
 from elegan.training.allocator import keep_pages
 from elegan.training.ranks import by_all, by_first, is_launched, joined
 from elegan.verbs.conduct import Interrupted, conduct
@@ -79,10 +80,11 @@ def train(
     Data whose terms forbid derivatives are trained on after a warning on stderr.
     ``devices`` processes train together here, on each of ``nodes`` machines, of which this is number ``node`` and
     ``master`` ("host:port") is node 0; ``out`` and the data must be where all see them.
-    Raises UserError for a mistake in what was asked, Interrupted after a stop by Ctrl-C was saved, and ProcessLost
-    when one of several processes was killed.
+    Raises UserError for a mistake in what was asked or in $ELEGAN_PROFILE, Interrupted after a stop by Ctrl-C was
+    saved, and ProcessLost when one of several processes was killed.
     """
     crew = Crew(devices, nodes, node, master)
+    checked_profile(None)
     if not isinstance(out, str | PathLike):
         raise UserError(f"{out!r} is no path; --out names the folder to write the run into.")
     asked = {
