@@ -26,9 +26,22 @@ from PIL.PngImagePlugin import PngInfo
 
 import elegan
 from elegan.errors import UserError
-from elegan.provenance import COMPOSITE, TRAINED, TRAINED_DATA, Label, credentials, gif, identity, mp4, xmp
+from elegan.provenance import (
+    COMPOSITE,
+    TRAINED,
+    TRAINED_DATA,
+    Label,
+    cbor,
+    containers,
+    credentials,
+    gif,
+    identity,
+    mp4,
+    xmp,
+)
 from elegan.provenance.claim import Claim, claim
-from elegan.provenance.credentials import EMBEDS, STORE, Parent, read, sidecar, sign, sign_archive
+from elegan.provenance.containers import STORE
+from elegan.provenance.credentials import EMBEDS, Parent, read, sidecar, sign, sign_archive
 
 c2pa = pytest.importorskip("c2pa")
 pytest.importorskip("cryptography")
@@ -114,12 +127,6 @@ def archive(members=None, **options):
     return buffer.getvalue()
 
 
-def manifest_of(signed, raw):
-    """First and last place of what signing has put into a file."""
-    start = signed.index(STORE) - 64
-    return start, start + 64 + len(signed) - len(raw)
-
-
 def flipped(content, place, bit=0):
     changed = bytearray(content)
     changed[place] ^= 1 << bit
@@ -147,11 +154,12 @@ def png_of(parts):
 @pytest.mark.parametrize("mime", EMBEDS)
 def test_a_signed_file_tells_what_made_it(mime):
     signed = sign(made(mime), mime, LABEL)
-    assert read(signed, mime) == Claim(
+    found = read(signed, mime)
+    assert found == Claim(
         "trusted", (), "elegan local, self-issued", "elegan 0.1.0", TRAINED, "a" * 64, 7, "r3gan", "숫자",
-        LABEL.created, LABEL.identifier,
+        LABEL.created, LABEL.identifier, fingerprint=found.fingerprint,
     )  # fmt: skip
-    assert read(signed, None) == read(signed, mime)
+    assert read(signed, None) == found
 
 
 @pytest.mark.parametrize("mime", EMBEDS)
@@ -314,15 +322,207 @@ def test_one_changed_letter_of_the_label_is_noticed(mime):
         assert read(forged, mime).state == "invalid"
 
 
+def states(read_it, content, step):
+    """What is said of the content with one byte changed, for every step-th byte."""
+    changed = (flipped(content, place, place % 8) for place in range(0, len(content), step))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(read_it, changed))
+    return {claim and claim.state for claim in found}
+
+
+def test_no_byte_of_a_signed_picture_can_be_changed():
+    with Image.new("L", (1, 1)) as image, io.BytesIO() as buffer:
+        image.save(buffer, "PNG")
+        signed = sign(buffer.getvalue(), "image/png", Label("elegan"))
+    assert read(signed, "image/png").state == "trusted"
+    assert states(lambda changed: read(changed, "image/png"), signed, 1) == {"invalid"}
+
+
+@pytest.mark.parametrize("mime", [mime for mime in EMBEDS if mime != "image/png"])
+def test_no_byte_of_a_signed_file_can_be_changed(mime):
+    assert states(lambda changed: read(changed, mime), sign(made(mime), mime, LABEL), 7) == {"invalid"}
+
+
+def test_no_byte_of_a_signed_archive_can_be_changed():
+    signed = sign_archive(archive({"a.csv": b"a,b", "b": b""}), LABEL)
+    assert read(signed, None).state == "trusted"
+    assert states(lambda changed: read(changed, "application/zip"), signed, 7) == {"invalid"}
+
+
+def test_no_byte_of_a_sidecar_can_be_changed():
+    beside = sidecar(b"a,b", LABEL)
+    assert states(lambda changed: read(b"a,b", None, changed), beside, 7) == {"invalid"}
+
+
+def test_no_byte_of_a_parent_s_credentials_can_be_changed():
+    first = sign(made("image/png"), "image/png", LABEL)
+    second = sign(made("image/gif"), "image/gif", LABEL, [Parent(first, "image/png", "first")])
+    third = sign(made("image/jpeg"), "image/jpeg", LABEL, [Parent(second, "image/gif", "second")])
+    assert read(third, "image/jpeg").state == "trusted"
+    assert states(lambda changed: read(changed, "image/jpeg"), third, 17) == {"invalid"}
+
+
+def test_a_parent_that_was_damaged_before_is_no_damage_to_what_is_made_from_it():
+    first = sign(made("image/png"), "image/png", LABEL)
+    second = sign(made("image/gif"), "image/gif", LABEL, [Parent(flipped(first, -20), "image/png", "first")])
+    forged = flipped(second, second.index(b"c2pa.opened"))
+    for parent in (second, forged, flipped(second, second.index(bytes(200)))):
+        signed = sign(made("image/jpeg"), "image/jpeg", LABEL, [Parent(parent, "image/gif", "second")])
+        assert read(signed, "image/jpeg").state == "trusted"
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [("00", 0), ("3903e7", -1000), ("1bffffffffffffffff", 2**64 - 1), ("83010203", [1, 2, 3]), ("f6", None),
+     ("f5", True), ("a26161016162820203", {"a": 1, "b": [2, 3]}), ("4401020304", b"\1\2\3\4"), ("63e6b0b4", "水"),
+     ("fb3ff199999999999a", 1.1), ("c11a514b67b0", 1363896240)],
+)  # fmt: skip
+def test_cbor_is_read_as_its_standard_s_examples_say(content, value):
+    assert cbor.decode(bytes.fromhex(content)) == value
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "18", "62c3", "9bffffffffffffffff01", "0000", "9f01ff", "1c", "81" * 100 + "00", "bbffffffffffffffff"],
+)
+def test_cbor_that_cannot_be_read_is_an_error(content):
+    with pytest.raises(ValueError, match="CBOR"):
+        cbor.decode(bytes.fromhex(content))
+
+
+def test_a_manifest_in_several_parts_is_read():
+    parents = [
+        Parent(sign(picture("image/png", seed), "image/png", LABEL), "image/png", str(seed)) for seed in range(11)
+    ]
+    signed = sign(made("image/jpeg"), "image/jpeg", LABEL, parents)
+    assert signed.count(b"JP\x02\x11") == 2
+    assert read(signed, "image/jpeg").state == "trusted"
+
+
+def test_padding_is_no_place_for_text():
+    signed = sign(made("image/gif"), "image/gif", LABEL), sidecar(b"a,b", LABEL)
+    for content, place in ((signed[0], signed[0].index(bytes(200)) + 10), (signed[1], signed[1].index(bytes(200)))):
+        forged = content[:place] + b"Taken by a camera." + content[place + 18 :]
+        found = read(forged, "image/gif") if content is signed[0] else read(b"a,b", None, forged)
+        assert (found.state, found.problems[0]) == ("invalid", "manifest.padding.changed")
+
+
+def test_what_other_programs_sign_is_held_to_empty_padding_alone():
+    other = signed_by_another_program()
+    assert read(other, "image/png").state == "trusted"
+    parts = dict(chunks(other))
+    manifest = parts[b"caBX"]
+    place = manifest.rindex(bytes(200))
+    for changed, problems in (
+        (manifest.replace(b"\x03c2pa.signature", b"\x03c2pa.signaturf"), ()),
+        (flipped(manifest, place), ("manifest.padding.changed",)),
+    ):
+        forged = png_of([(kind, changed if kind == b"caBX" else body) for kind, body in chunks(other)])
+        assert read(forged, "image/png").problems == problems
+
+
+@pytest.mark.parametrize("kind", [b"free", b"skip", b"mfra", b"uuid"])
+def test_nothing_can_be_added_to_a_film(kind):
+    signed = sign(film() + box(b"free", bytes(8)), "video/mp4", LABEL)
+    assert read(signed, "video/mp4").state == "trusted"
+    start, end = containers.slot(signed, "video/mp4").start, containers.slot(signed, "video/mp4").end
+    slot, added = signed[start:end], box(kind, containers.BOX, b"Taken by a camera.")
+    ends = len(signed) - 16
+    for forged in (
+        signed + added,
+        signed[:end] + added + signed[end:],
+        signed[:start] + added + signed[start:],
+        signed[:8] + b"mp42" + signed[12:],
+        signed[:ends] + box(b"free", b"anything"),
+        signed[:ends] + box(b"skip", bytes(8)),
+        signed[:ends],
+        signed + slot,
+        signed[:start] + signed[end:] + slot,
+    ):
+        assert read(forged, "video/mp4").state == "invalid"
+
+
+def test_padding_cannot_be_traded_for_something_else():
+    """The signed hash leaves the manifest's place out; whoever shortens the padding has room in it."""
+    signed = sign(made("image/png"), "image/png", LABEL)
+    found = containers.slot(signed, "image/png")
+    text = png_of([(b"tEXt", b"Comment\x00Taken by a camera.")])[8:]
+    shorter = with_less_padding(found.manifest, len(text))
+    forged = signed[: found.start] + png_of([(b"caBX", shorter)])[8:] + text + signed[found.end :]
+    assert len(forged) == len(signed)
+    assert read(forged, "image/png").state == "invalid"
+
+
+def with_less_padding(manifest, less):
+    place = manifest.rindex(b"\xa1cpadY") + 5
+    (length,) = struct.unpack_from(">H", manifest, place + 1)
+    cut = manifest[:place] + struct.pack(">BH", 0x59, length - less) + manifest[place + 3 + less :]
+    active, signature = cut.index(b"jumb", 8) - 4, cut.rindex(b"jumdc2cs") - 12
+    inner = cut.index(b"cbor", signature) - 4
+    changed = bytearray(cut)
+    for start in (0, active, signature, inner):
+        (size,) = struct.unpack_from(">I", cut, start)
+        struct.pack_into(">I", changed, start, size - less)
+    return bytes(changed)
+
+
+def test_a_manifest_taken_out_of_its_file_is_no_sidecar():
+    signed = sign(made("image/png"), "image/png", LABEL)
+    found = containers.slot(signed, "image/png")
+    junk = signed[: found.start] + bytes(found.end - found.start) + signed[found.end :]
+    assert read(junk, None, found.manifest).state == "invalid"
+
+
+def test_nothing_can_be_added_to_a_sidecar():
+    beside, other = sidecar(b"a,b", LABEL), sidecar(b"c,d", LABEL)
+    extra = box(b"jumb", beside[8:38], other[38:], beside[38:])
+    assert read(b"a,b", None, extra).state == "invalid"
+    assert read(b"a,b", None, beside + bytes(8)).state == "invalid"
+    assert read(b"a,b", None, with_less_padding(beside, 0)).state == "trusted"
+
+
 @pytest.mark.parametrize("mime", EMBEDS)
-def test_no_byte_beside_the_manifest_can_be_changed(mime):
-    raw = made(mime)
-    signed = sign(raw, mime, LABEL)
-    first, last = manifest_of(signed, raw)
-    unsigned = range(8, 28) if mime == "video/mp4" else ()  # the brands in ftyp, which C2PA leaves to repackaging
-    places = [place for place in range(len(signed)) if not first <= place < last and place not in unsigned]
-    for place in random.Random(0).sample(places, 100):
-        assert read(flipped(signed, place, place % 8), mime).state == "invalid", place
+def test_a_manifest_of_which_nothing_can_be_made_out_is_an_invalid_claim(mime):
+    signed = sign(made(mime), mime, LABEL)
+    start = signed.index(STORE)
+    for forged in (
+        signed[:start] + bytes(16) + signed[start + 16 :],
+        signed[: start + 16] + bytes(6) + signed[start + 22 :],
+        signed[: start - 16] + bytes(16) + signed[start:],
+    ):
+        found = read(forged, mime)
+        assert found.state == "invalid"
+        assert found.problems[0].startswith("manifest.unreadable")
+
+
+@pytest.mark.parametrize("mime", ["image/png", "image/gif", "image/webp", "video/mp4", "audio/wav"])
+def test_a_place_made_for_a_manifest_that_holds_none_is_an_invalid_claim(mime):
+    signed = sign(made(mime), mime, LABEL)
+    found = containers.slot(signed, mime)
+    assert containers.wrapped(found.manifest, mime) == signed[found.start : found.end]
+    junk = containers.wrapped(random.Random(0).randbytes(len(found.manifest)), mime)
+    claimed = read(signed[: found.start] + junk + signed[found.end :], mime)
+    assert claimed.state == "invalid"
+    assert claimed.problems[0].startswith("manifest.unreadable")
+
+
+def test_a_file_is_known_by_its_content_and_not_by_its_name():
+    signed = sign(made("image/png"), "image/png", LABEL)
+    assert read(signed, "image/jpeg") == read(signed, "video/mp4") == read(signed, "image/png")
+
+
+def test_signers_of_one_name_have_fingerprints(monkeypatch, tmp_path):
+    from cryptography import x509
+    from cryptography.hazmat.primitives.hashes import SHA256
+
+    found = read(sign(made("image/png"), "image/png", LABEL), "image/png")
+    leaf, _ = x509.load_pem_x509_certificates(identity.identity().certificates)
+    assert found.fingerprint == leaf.fingerprint(SHA256()).hex()[:12]
+    assert read(b"a,b", None, sidecar(b"a,b", LABEL)).fingerprint == found.fingerprint
+    move_to(tmp_path / "elsewhere", monkeypatch)
+    other = read(sign(made("image/png"), "image/png", LABEL), "image/png")
+    assert other.signer == found.signer
+    assert other.fingerprint != found.fingerprint
 
 
 @pytest.mark.parametrize("mime", EMBEDS)
@@ -572,10 +772,40 @@ def test_a_damaged_identity_is_said_and_not_replaced(name, harm, home, monkeypat
     assert {path.name: path.read_bytes() for path in (home / "identity").iterdir()} == before
 
 
-def test_a_place_that_cannot_be_written_is_said(home):
+def test_a_place_that_cannot_be_written_is_said(home, monkeypatch):
     home.write_text("a file")
-    with pytest.raises(UserError, match="identity"):
-        identity.identity()
+    for place in (home, Path("/proc/nope"), home / "below"):
+        move_to(place, monkeypatch)
+        with pytest.raises(UserError, match=r"identity can't be made in \".*identity\": "):
+            identity.identity()
+
+
+def test_one_root_of_its_own_alone_is_trusted_by_itself(home, monkeypatch, tmp_path):
+    signed, own = sign(made("image/png"), "image/png", LABEL), identity.identity()
+    move_to(tmp_path / "stranger", monkeypatch)
+    stranger = identity.identity()
+    move_to(home, monkeypatch)
+    leaf, _ = own.certificates.split(b"-----END CERTIFICATE-----\n", 1)
+    leaf += b"-----END CERTIFICATE-----\n"
+    path = home / "identity" / "root.pem"
+    for planted in (own.root + stranger.root, leaf, own.certificates, own_issuer_of_another_name()):
+        path.write_bytes(planted)
+        with pytest.raises(UserError, match=r"damaged \(root\.pem"):
+            read(signed, "image/png")
+    path.write_bytes(own.root)
+    assert read(signed, "image/png", anchors=[stranger.root + own.root]).state == "trusted"
+    for anchor in (leaf, stranger.root + leaf):
+        with pytest.raises(UserError, match="anchor"):
+            read(signed, "image/png", anchors=[anchor])
+
+
+def own_issuer_of_another_name():
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(identity, "ROOT_NAME", "someone else")
+        return identity._root(ec.generate_private_key(ec.SECP256R1())).public_bytes(Encoding.PEM)
 
 
 def test_processes_that_start_at_once_have_one_identity(home, tmp_path):
@@ -671,12 +901,21 @@ def suppressed(function, *arguments):
 
 def pointing_at(address):
     """A picture that says that its credentials lie at an address."""
+
+    def remote(builder):
+        builder.set_no_embed()
+        builder.set_remote_url(address)
+
+    return signed_by_another_program(remote)
+
+
+def signed_by_another_program(prepare=lambda builder: None):
+    """A picture signed with this user's key, but not by elegan."""
     own, target = identity.identity(), io.BytesIO()
     information = c2pa.C2paSignerInfo("es256", own.certificates, own.key, None)
     actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": TRAINED}]}
     manifest = {"assertions": [{"label": "c2pa.actions.v2", "data": actions}]}
     with c2pa.Signer.from_info(information) as signer, c2pa.Builder(manifest) as builder:
-        builder.set_no_embed()
-        builder.set_remote_url(address)
+        prepare(builder)
         builder.sign(signer, "image/png", io.BytesIO(made("image/png")), target)
     return target.getvalue()

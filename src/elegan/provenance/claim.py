@@ -39,7 +39,9 @@ class Claim:
     """trusted: the file is as it was signed, by this user or under a given anchor; valid: as it was signed, by
     an unknown signer or one whose certificate has run out since; invalid: not as it was signed."""
     problems: tuple[str, ...] = ()
-    """C2PA's codes of what failed; ``manifest.unreadable: …`` where nothing could be made of the manifest."""
+    """C2PA's codes of what failed, and four of elegan's: ``manifest.unreadable: …`` where nothing could be made of the
+    manifest; ``manifest.padding.changed``, ``manifest.form.changed``, ``manifest.place.changed`` and
+    ``file.unhashed.changed`` where C2PA's checks pass, and yet some byte isn't as it was written."""
     signer: str = ""
     claim_generator: str = ""
     digital_source_type: str = ""
@@ -50,6 +52,8 @@ class Claim:
     created: str = ""
     identifier: str = ""
     parents: tuple[KnownParent, ...] = ()
+    fingerprint: str = ""
+    """How the SHA-256 of the signer's certificate begins, 12 hexadecimal digits: signers of one name differ in it."""
 
     @property
     def expired(self) -> bool:
@@ -60,6 +64,12 @@ class Claim:
 def unreadable(why: str) -> Claim:
     """The claim of a file whose manifest can't be made out."""
     return Claim("invalid", (f"{UNREADABLE}: {_text(why)}",))
+
+
+def is_own(report: dict[str, Any]) -> bool:
+    """Whether the active manifest has elegan's own assertion."""
+    active = _dict(_dict(report.get("manifests")).get(_text(report.get("active_manifest"))))
+    return any(True for _ in _assertions(active, GENERATION))
 
 
 def claim(report: dict[str, Any]) -> Claim:

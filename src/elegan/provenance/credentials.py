@@ -7,15 +7,16 @@ leaves nothing that threads could share, a fork could inherit or a renewed ident
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
-from uuid import UUID
 
 from elegan.errors import UserError
-from elegan.provenance.claim import Claim, KnownParent, claim, unreadable
+from elegan.provenance import canonical, containers
+from elegan.provenance.claim import Claim, KnownParent, claim, is_own, unreadable
 from elegan.provenance.identity import identity, is_certificate, known_root
 from elegan.provenance.label import Label
-from elegan.provenance.manifest import Parent, definition, ingredient
+from elegan.provenance.manifest import Parent, covering, definition, ingredient
 
 __all__ = [
     "EMBEDS", "Claim", "KnownParent", "Parent", "available", "mime_of", "read", "sidecar", "sign", "sign_archive",
@@ -30,10 +31,6 @@ MIMES = {
 ANY = "application/octet-stream"
 ARCHIVES = {"application/zip": "zip"}
 """The library knows archives by another name than everyone."""
-STORE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
-"""The identifier in the head of every manifest store (C2PA 2.4, "Use of JUMBF"); without it there is none."""
-PLACES = {"video/mp4": UUID("d8fec3d6-1b0e-483c-9297-5828877ec481").bytes, "audio/wav": b"C2PA"}
-"""The box or chunk of a manifest store, in what may hold signed pictures, too."""
 SETTINGS = {
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
     "builder": {"thumbnail": {"enabled": False}},
@@ -116,29 +113,41 @@ def read(content: bytes, mime: str | None, sidecar: bytes | None = None, anchors
 
     Trust is this user's own root's, where there is one, and that of the anchors (PEM).  Content may be anything at
     all: a manifest that can't be made out is an invalid claim.  An address where the credentials are said to lie is
-    not looked up.  Raises UserError for anchors that are no certificates, an own root that can't be read, and where
-    the packages are missing.
+    not looked up.  Raises UserError for anchors that are no issuers' certificates, an own root that can't be read, and
+    where the packages are missing.
+
+    Stricter than C2PA, in that a manifest of elegan's is invalid once any of its bytes, or of those that C2PA's hash
+    passes over, was changed; and anyone's once its padding was.
     """
-    if sidecar is None and STORE not in content:
+    kind = ANY if sidecar is not None else _kind(content) or mime or ""
+    if sidecar is None and not containers.traces(content, kind):
         return None
     c2pa, stream = _library(), _Stream(content)
-    kind = ANY if sidecar is not None else mime or _kind(content) or ""
     try:
         with (
             c2pa.Context.from_dict(_settings(anchors)) as context,
             c2pa.Reader(ARCHIVES.get(kind, kind), stream, sidecar, context) as reader,
         ):
-            return claim(json.loads(reader.json()))
+            return _strictly(json.loads(reader.json()), content, kind, sidecar)
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported) as error:
-        displaced = sidecar is not None or stream.spent or _displaced(content, kind)
+        displaced = sidecar is not None or stream.spent or containers.displaced(content, kind)
         return unreadable(str(error)) if displaced else None
     except (c2pa.C2paError, ValueError, RecursionError) as error:
         return unreadable(str(error))
 
 
-def _displaced(content: bytes, kind: str) -> bool:
-    """Whether a manifest that isn't in its place is the file's own, and not that of a picture in a film, say."""
-    return kind.startswith("image/") or (kind in PLACES and PLACES[kind] in content)
+def _strictly(report: dict[str, Any], content: bytes, kind: str, sidecar: bytes | None) -> Claim:
+    """The report's claim, invalid as well where a byte was changed that C2PA leaves open."""
+    found, slot = claim(report), None if sidecar is not None else containers.slot(content, kind)
+    store = slot.manifest if slot else sidecar or b""
+    found = replace(found, fingerprint=canonical.fingerprint(store))
+    if found.state == "invalid":
+        return found
+    problems = canonical.padding(store)
+    if is_own(report):
+        placed = slot is not None or sidecar is not None
+        problems += canonical.changes(store, slot, content, kind) if placed else (canonical.PLACE,)
+    return replace(found, state="invalid", problems=found.problems + problems) if problems else found
 
 
 def _library() -> Any:
@@ -155,7 +164,7 @@ def _library() -> Any:
 def _settings(anchors: Sequence[bytes]) -> dict[str, Any]:
     for anchor in anchors:
         if not is_certificate(anchor):
-            raise UserError("An anchor is no certificate; give certificates in PEM, as root.pem is.")
+            raise UserError("An anchor is no issuer's certificate; give those in PEM, as root.pem is.")
     roots = [root for root in (known_root(), *anchors) if root]
     trust = {"trust": {"trust_anchors": b"\n".join(roots).decode()}} if roots else {}
     return {**SETTINGS, **trust}
@@ -168,13 +177,15 @@ def _sign(
     c2pa, own = _library(), identity()
     if not content:
         raise UserError("An empty file can't be signed; there is nothing in it to speak for.")
+    facts, rest = definition(label, parents), containers.unhashed(content, mime) if embed else None
+    facts = facts if rest is None else covering(facts, rest)
     information = c2pa.C2paSignerInfo("es256", own.certificates, own.key, None)
     target = io.BytesIO()
     try:
         with (
             c2pa.Context.from_dict(_settings(())) as context,
             c2pa.Signer.from_info(information) as signer,
-            c2pa.Builder(definition(label, parents), context) as builder,
+            c2pa.Builder(facts, context) as builder,
         ):
             for number, parent in enumerate(parents):
                 _add(c2pa, builder, parent, ingredient(parent, number, len(parents)))
@@ -201,6 +212,7 @@ def _kind(content: bytes) -> str | None:
     if content[4:8] == b"ftyp":
         return "video/mp4"
     starts = {
-        b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif", b"PK": "zip",
+        b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif",
+        b"PK": "application/zip",
     }  # fmt: skip
     return next((mime for start, mime in starts.items() if content.startswith(start)), None)

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 COMMON_NAME = "elegan local, self-issued"
 """No person, no host: a signature tells that a file came from this elegan, not who sat before it."""
+ROOT_NAME = f"{COMMON_NAME} root"
 CLAIM_SIGNING = "1.3.6.1.4.1.62558.2.1"
 """The extended key usage of C2PA's claim signers, c2pa-kp-claimSigning."""
 LIFETIME = timedelta(days=3650)
@@ -57,6 +59,9 @@ def identity() -> Identity:
     try:
         if not folder.exists():
             _make(folder)
+    except OSError as error:
+        raise UserError(f'The signing identity can\'t be made in "{folder}": {error.strerror}.') from error
+    try:
         found = Identity(*((folder / name).read_bytes() for name in ("certificates.pem", "key.pem", "root.pem")))
     except FileNotFoundError as error:
         raise _damaged(folder, f"{Path(error.filename).name} is missing") from error
@@ -69,7 +74,8 @@ def identity() -> Identity:
 def known_root() -> bytes | None:
     """The root of this user's identity, PEM; None where there is no identity yet.  Makes nothing.
 
-    Raises UserError where it can't be read.
+    Raises UserError where it can't be read or isn't the one that ``identity`` made: more certificates than that, or
+    another, would have strangers trusted.
     """
     path = home() / "identity" / "root.pem"
     try:
@@ -78,18 +84,42 @@ def known_root() -> bytes | None:
         return None
     except OSError as error:
         raise UserError(f'The signing identity in "{path.parent}" can\'t be used: {error.strerror}.') from error
-    if not is_certificate(root):
-        raise _damaged(path.parent, "root.pem is no certificate")
+    if not _is_own(root):
+        raise _damaged(path.parent, "root.pem isn't the one certificate of a root of elegan's")
     return root
 
 
 def is_certificate(pem: bytes) -> bool:
-    """Whether PEM holds certificates, and nothing broken."""
+    """Whether PEM holds certificates of issuers, which can be trusted for what they issued, and no others."""
+    try:
+        chain = _chain(pem)
+        return bool(chain) and all(map(_issues, chain))
+    except ValueError:
+        return False
+
+
+@lru_cache(maxsize=16)
+def _is_own(pem: bytes) -> bool:
+    """Whether PEM holds one certificate, of an issuer of elegan's name that issued itself."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.x509 import NameOID
+
+    try:
+        (root,) = _chain(pem)
+        root.verify_directly_issued_by(root)
+        names = [name.value for name in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        return _issues(root) and names == [ROOT_NAME]
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+
+
+def _issues(certificate: "Certificate") -> bool:
+    """Whether a certificate is an issuer's, by its basic constraints."""
     from cryptography import x509
 
     try:
-        return bool(x509.load_pem_x509_certificates(pem))
-    except ValueError:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
         return False
 
 
@@ -180,9 +210,8 @@ def _root(key: "EllipticCurvePrivateKey") -> "Certificate":
     from cryptography import x509
     from cryptography.hazmat.primitives.hashes import SHA256
 
-    name = f"{COMMON_NAME} root"
     return (
-        _certificate(name, name, key)
+        _certificate(ROOT_NAME, ROOT_NAME, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs_certificates=True), critical=True)
         .sign(key, SHA256())
@@ -199,7 +228,7 @@ def _leaf(key: "EllipticCurvePrivateKey", root: "Certificate", root_key: "Ellipt
     issuer = root.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     authority = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(issuer)
     return (
-        _certificate(COMMON_NAME, f"{COMMON_NAME} root", key)
+        _certificate(COMMON_NAME, ROOT_NAME, key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(uses), critical=False)

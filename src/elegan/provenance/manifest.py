@@ -9,6 +9,8 @@ from elegan.provenance.label import NOT_IN_XML, Label
 
 GENERATION = "org.elegan.generation"
 """The label of elegan's own assertion: which run's weights made the file, from which seed."""
+REST = "unhashed_sha256"
+"""Its field for the SHA-256 of what C2PA's own hash leaves out of films and archives."""
 
 Json = dict[str, Any]
 
@@ -37,6 +39,15 @@ def definition(label: Label, parents: Sequence[Parent] = ()) -> Json:
         "assertions": [{"label": name, "data": data, "created": True} for name, data in assertions.items()],
     }
     return found | ({"instance_id": label.identifier} if label.identifier else {})
+
+
+def covering(found: Json, rest: bytes) -> Json:
+    """The manifest, which now speaks for what C2PA's own hash leaves out of the file as well."""
+    hashed = {REST: hashlib.sha256(rest).hexdigest()}
+    assertions = [
+        item | {"data": item["data"] | hashed} if item["label"] == GENERATION else item for item in found["assertions"]
+    ]
+    return found | {"assertions": assertions}
 
 
 def ingredient(parent: Parent, number: int, of: int) -> Json:

@@ -128,7 +128,7 @@ def facts(found: Evidence) -> dict[str, Any]:
 
 def _of_claim(claim: Claim, where: str) -> dict[str, Any]:
     return {
-        "state": claim.state, "in": where, "signer": shown(claim.signer),
+        "state": claim.state, "in": where, "signer": shown(claim.signer), "fingerprint": claim.fingerprint,
         "says": shown(kind_of(claim.digital_source_type)), "generator": shown(claim.claim_generator),
         "model": shown(claim.model), "run": shown(claim.run), "weights_sha256": claim.weights_sha256,
         "seed": claim.seed, "created": shown(claim.created), "identifier": shown(claim.identifier),
