@@ -32,7 +32,7 @@ RECORDS = {
     "run.json": "what made a run", "log.jsonl": "a line a tick", "generator.json": "shapes of the weights beside it",
     "last.json": "a checkpoint's index", "best.json": "a checkpoint's index", "previous.json": "a checkpoint's index",
     "directions.npz": "normals of planes", "detector.json": "figures", "detector.safetensors": "it makes nothing",
-    "roc.png": "a curve of figures", ".lock": "empty", "LICENSE": "a pointer to the data's licence",
+    ".lock": "empty", "LICENSE": "a pointer to the data's licence",
 }  # fmt: skip
 """Files that hold nothing generated, and why."""
 

@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from elegan.data import Data
 from elegan.data.pixels import to_pixels
@@ -25,6 +27,7 @@ from elegan.evaluation.detector import (
 )  # fmt: skip
 from elegan.files import write_atomically
 from elegan.json_values import as_json
+from elegan.provenance import NO_SAMPLES, TRAINED_DATA, write_image
 from elegan.verbs.classifier import ROWS
 from elegan.verbs.classify import Input, files_in, images_of, table_path
 from elegan.verbs.judging import check_number
@@ -82,7 +85,8 @@ def train_detector(
         "levels": len(detector.road.levels), "results": results, "real_scores": np.sort(of_reals).round(4).tolist(),
     }  # fmt: skip
     save_detector(folder, detector, described)
-    write_atomically(folder / "roc.png", roc_picture(curves))
+    label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA, visible=False)
+    write_image(Image.open(io.BytesIO(roc_picture(curves))), folder / "roc.png", label, NO_SAMPLES)
     found: dict[str, Any] = dict(as_json({"out": str(folder), **described}))  # type: ignore[call-overload]
     return found
 
