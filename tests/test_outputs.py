@@ -89,6 +89,13 @@ def test_all_that_a_command_writes_says_what_it_is(runs, tmp_path, monkeypatch, 
     assert said_by_all(written) or words[:2] == ["detect", "train"]
 
 
+def test_the_scores_of_a_detector_say_what_they_are(runs, tmp_path):
+    detector, photo, table = (str(path) for path in (tmp_path / "detector", runs / "photo.png", tmp_path / "a.csv"))
+    assert main(["detect", "train", str(runs / "stylegan"), "--n", "100", "--out", detector]) == 0
+    assert main(["detect", "apply", detector, photo, "--out", table]) == 0
+    assert "a.csv" in said_by_all(tmp_path)
+
+
 def test_an_onnx_file_says_what_it_is(runs, tmp_path, monkeypatch):
     from jaxtyping import config
 

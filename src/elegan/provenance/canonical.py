@@ -11,15 +11,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elegan.provenance import cbor
-from elegan.provenance.containers import Slot, unhashed, wrapped
+from elegan.provenance.containers import TAIL, Slot, unhashed, wrapped
 from elegan.provenance.manifest import GENERATION, REST
 
 PADDING = "manifest.padding.changed"
 FORM = "manifest.form.changed"
 PLACE = "manifest.place.changed"
 UNHASHED = "file.unhashed.changed"
-TAIL = b"\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
-"""The end of all of JUMBF's identifiers here (ISO/IEC 19566-5); four letters before it name the kind."""
 CERTIFICATES = (33, "x5chain")
 """The header of a COSE signature that holds them (RFC 9360), and its name in C2PA's first version."""
 INGREDIENT = "c2pa.ingredient"

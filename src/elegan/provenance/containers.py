@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-STORE = b"c2pa\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
+TAIL = b"\x00\x11\x00\x10\x80\x00\x00\xaa\x008\x9bq"
+"""The end of all of JUMBF's identifiers here (ISO/IEC 19566-5); four letters before it name the kind."""
+STORE = b"c2pa" + TAIL
 """The identifier in the head of every manifest store (C2PA 2.4, "Use of JUMBF")."""
 NAME = b"\x03c2pa\x00"
 """What follows it."""

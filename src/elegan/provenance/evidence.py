@@ -14,7 +14,7 @@ from typing import TypeVar
 from elegan.errors import UserError
 from elegan.provenance import credentials, registry, watermark
 from elegan.provenance.claim import Claim
-from elegan.provenance.frames import frames_of
+from elegan.provenance.frames import MOST_BYTES, frames_of
 from elegan.provenance.label import Label, is_generated
 from elegan.provenance.read import read_label
 from elegan.provenance.registry import Match
@@ -26,7 +26,6 @@ SHRUNK = watermark.SMALLEST // 2
 """Pixels of the shorter side: what was marked may have been made smaller since."""
 HINT = 1e-3
 """A watermark's p below this is said; only below the watermark's own bound does it count as found."""
-MOST_BYTES = 2**30
 STATUS = {
     "SIGNED_TRUSTED": 0, "NO_EVIDENCE": 1, "SIGNED_UNKNOWN": 3, "WATERMARK": 4, "REGISTRY": 5, "LABEL": 6,
     "CONFLICT": 7, "TAMPERED": 8,
@@ -48,7 +47,7 @@ class Evidence:
     match: Match | None = None
     notes: Mapping[str, str] = field(default_factory=dict)
     """Layers that couldn't be looked at, and why."""
-    conflicts: tuple[str, ...] = field(default=())
+    conflicts: tuple[str, ...] = ()
 
     @property
     def conclusion(self) -> str:
@@ -113,7 +112,8 @@ def examine(path: Path, anchors: Sequence[bytes] = ()) -> Evidence:
     match = _look("registry", notes, lambda: _match(content, frames))
     mark = _look("watermark", notes, lambda: _mark(frames, notes))
     found = Evidence(path, sha256, claim, where, label, mark, match, notes)
-    missing = _missing(path) if path.name == CONTENTS else []
+    listed = sorted(_hashes(content)) if path.name == CONTENTS else []
+    missing = [name for name in listed if not path.with_name(Path(name).name).exists()]
     gone = [f"{len(missing):,} files that it lists are missing, {missing[0]} first"] if missing else []
     return replace(found, conflicts=(*_conflicts(found), *gone))
 
@@ -144,8 +144,8 @@ def _mark(frames: Sequence[Picture], notes: dict[str, str]) -> Mark | None:
     if key is None:
         notes["watermark"] = "There is no key here to look for one with."
         return None
-    if min(frames[0].shape[:2]) < SHRUNK or len({frame.shape for frame in frames}) > 1:
-        notes["watermark"] = f"Pictures below {SHRUNK} pixels a side have none."
+    if min(frames[0].shape[:2]) < SHRUNK:
+        notes["watermark"] = f"Pictures below {SHRUNK} pixels a side can't hold one."
         return None
     return watermark.detect_many(frames, [key], thorough=len(frames) == 1)
 
@@ -179,20 +179,16 @@ def _listing(listing: Path, modified: int, anchors: tuple[bytes, ...]) -> tuple[
     """What a signed list says, and its claim; the time of its last change is there so that it is read once."""
     content = _content(listing)
     claim = credentials.read(content, None, _content(listing.with_name(CONTENTS + SIDECAR)), anchors)
+    return _hashes(content), claim
+
+
+def _hashes(content: bytes) -> dict[str, str]:
+    """The SHA-256 of each file that a list names; none of what is no list."""
     try:
         hashes = json.loads(content)["sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return {}, claim
-    return (hashes if isinstance(hashes, dict) else {}), claim
-
-
-def _missing(listing: Path) -> list[str]:
-    """The files of a list that aren't beside it."""
-    try:
-        hashes = json.loads(_content(listing))["sha256"]
-        return sorted(str(name) for name in hashes if not listing.with_name(Path(str(name)).name).exists())
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return []
+        return {}
+    return hashes if isinstance(hashes, dict) else {}
 
 
 def _conflicts(found: Evidence) -> Iterator[str]:

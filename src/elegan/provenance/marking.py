@@ -36,7 +36,7 @@ def mark(pictures: Sequence[Image.Image], label: Label, *, invisibly: bool = Tru
 
     Where the watermark's key can't be had they stay without, and the result says so.
     """
-    seen = [visibly(picture, label) for picture in pictures]
+    seen = [stamped(picture, VISIBLE) for picture in pictures] if label.visible else list(pictures)
     if not invisibly or not seen or min(seen[0].size) < watermark.SMALLEST:
         return Marked(seen, (LABEL,))
     try:
@@ -47,14 +47,9 @@ def mark(pictures: Sequence[Image.Image], label: Label, *, invisibly: bool = Tru
     return Marked(frames, (LABEL, WATERMARK))
 
 
-def visibly(picture: Image.Image, label: Label) -> Image.Image:
-    """The picture, with a line in its corner where the label is to be visible."""
-    return stamped(picture, VISIBLE) if label.visible else picture
-
-
 def payload_of(label: Label) -> int:
     """What the watermark says: how the weights' hash begins, so that the model can be looked up."""
     return int((label.weights_sha256 or "0" * DIGITS)[:DIGITS], 16)
 
 
-__all__ = ["Marked", "mark", "payload_of", "visibly"]
+__all__ = ["Marked", "mark", "payload_of"]

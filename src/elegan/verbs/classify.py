@@ -35,10 +35,7 @@ def classify(
     """
     trained, path = load_run(run), table_path(out)
     shape = _shape_of(trained)
-    named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
-    files = [file for name in named for file in files_in(name)]
-    if not files:
-        raise UserError("No image was given; name files or folders after the run.")
+    files = files_of(inputs, "run")
     rows = [row for start in range(0, len(files), ROWS) for row in _rows(trained, files[start : start + ROWS], shape)]
     if path:
         label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
@@ -74,7 +71,16 @@ def _shape_of(run: Run) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def files_in(given: Input) -> list[EncodedFile]:
+def files_of(inputs: Sequence[Input | Sequence[Input]], after: str) -> list[EncodedFile]:
+    """The image files that were named, and those in folders.  Raises UserError for none and for what isn't there."""
+    named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
+    files = [file for name in named for file in _files_in(name)]
+    if not files:
+        raise UserError(f"No image was given; name files or folders after the {after}.")
+    return files
+
+
+def _files_in(given: Input) -> list[EncodedFile]:
     path = Path(fspath(given)).expanduser()
     if not path.exists():
         raise UserError(f"{path} doesn't exist; give image files or folders of them.")

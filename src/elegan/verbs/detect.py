@@ -25,13 +25,12 @@ from elegan.evaluation.detector import (
     roc_picture,
     save_detector,
 )  # fmt: skip
-from elegan.files import write_atomically
 from elegan.json_values import as_json
-from elegan.provenance import NO_SAMPLES, TRAINED_DATA, write_image
+from elegan.provenance import NO_SAMPLES, TRAINED_DATA, seal, write_image
 from elegan.verbs.classifier import ROWS
-from elegan.verbs.classify import Input, files_in, images_of, table_path
+from elegan.verbs.classify import Input, files_of, images_of, table_path
 from elegan.verbs.judging import check_number
-from elegan.verbs.run import Run, load_run
+from elegan.verbs.run import Run, load_run, make_label
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -106,16 +105,17 @@ def apply_detector(
     if not (folder / "detector.json").exists() and (folder / "detector").is_dir():
         folder = folder / "detector"
     fitted, described = load_detector(folder)
-    named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
-    files = [file for name in named for file in files_in(name)]
-    if not files:
-        raise UserError("No image was given; name files or folders after the detector.")
+    files = files_of(inputs, "detector")
     rows: list[dict[str, Any]] = []
     for start in range(0, len(files), ROWS):
         some = files[start : start + ROWS]
         rows += _rows(fitted, described, [file.name for file in some], to_pixels(images_of(some, fitted.shape)))
     if path:
-        write_atomically(path, as_csv(rows).encode())
+        label = make_label(
+            described["run"], f"{described['model']} detector", described["weights_sha256"], None, visible=False
+        )
+        label = replace(label, digital_source_type=TRAINED_DATA).for_one_file()
+        seal(path, as_csv(rows).encode(), label, layers=())
     return rows
 
 

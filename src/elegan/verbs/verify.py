@@ -94,7 +94,7 @@ def _certificate(path: Path) -> bytes:
     except OSError as error:
         raise UserError(f'--trust "{path}" can\'t be read: {(error.strerror or str(error)).lower()}.') from error
     if not is_certificate(content):
-        raise UserError(f'--trust "{path}" is no certificate; give the signer\'s root as a .pem file.')
+        raise UserError(f'--trust "{path}" is no issuer\'s certificate; give a .pem file of those alone.')
     return content
 
 
