@@ -1,9 +1,10 @@
 """The referee cross-examined: known cheats and known sicknesses, each with the verdict that it must get.
 
-    python benchmarks/cross_examination.py [--data digits | PATH] [--seeds 20] [--n 500] [--json FILE]
+    python benchmarks/cross_examination.py [--data digits | PATH] [--seeds 20] [--first 0] [--n 500] [--json FILE]
     python benchmarks/cross_examination.py --sanity
 
 A seed is a new split, new features and new cheats.  Prints a line a cheat and exits with 1 when a bar is missed.
+After each seed the rows so far go to FILE, so that a run that is stopped has told what it saw.
 ``--sanity`` puts the measures through the checks of Räisä et al., 2025 (arXiv:2505.22450) instead.
 """
 
@@ -199,11 +200,17 @@ class Row:
         return f"{self.cheat:36s} {self.expected:24s} {self.passed:3d} of {self.seeds:3d}   {said}"
 
 
+def keep(path: Path | None, rows: dict[str, Row]) -> None:
+    if path:
+        path.write_text(json.dumps([row.__dict__ for row in rows.values()], indent=1))
+
+
 def main() -> int:
     """1 where a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default="digits")
     parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--n", type=int, default=500)
     parser.add_argument("--cheats", nargs="*", default=[])
     parser.add_argument("--json", type=Path)
@@ -216,7 +223,8 @@ def main() -> int:
         return 0
     data = open_data(asked.data)
     rows: dict[str, Row] = {}
-    for seed in range(asked.seeds):
+    seeds = range(asked.first, asked.first + asked.seeds)
+    for seed in seeds:
         bench = bench_of(np.asarray(data.items), data.labels, data.classes, asked.n, seed)
         for cheat, verdict in examine(bench, seed, asked.cheats):
             passed = cheat.passes(verdict)
@@ -224,16 +232,16 @@ def main() -> int:
             if not passed:
                 told = [(f["code"], f["section"], f["measure"], f["figure"], f["names"]) for f in findings(verdict)]
                 print(f"  seed {seed}, {cheat.name}: {told}", flush=True)
+        keep(asked.json, rows)
     if not asked.cheats:
         for n in MIXTURE_SIZES:
             row = rows[str(n)] = Row(f"a class halved, {n} of a mixture", "SCARCE_MODE")
-            for seed in range(asked.seeds):
+            for seed in seeds:
                 verdict = mixture_with_a_halved_mode(n, seed)
                 row.add(verdict, scarce(verdict))
     print(f"{asked.data}, n = {asked.n}, {asked.seeds} seeds")
     print("\n".join(map(str, rows.values())))
-    if asked.json:
-        asked.json.write_text(json.dumps([row.__dict__ for row in rows.values()], indent=1))
+    keep(asked.json, rows)
     return int(not all(row.met for key, row in rows.items() if key != str(MIXTURE_SIZES[1])))
 
 
