@@ -367,6 +367,17 @@ def test_two_runs_are_compared_and_the_nearer_is_named(runs, capsys):
     assert (runs / "long" / "report.json").stat().st_mtime_ns == written
 
 
+def test_figures_over_other_features_are_said_to_be(runs, tmp_path, capsys):
+    elsewhere = shutil.copytree(runs / "long", tmp_path / "elsewhere")
+    report = report_in(elsewhere)
+    here = report["features"]["name"]
+    report["features"]["name"] = "features-64-00000000"
+    (elsewhere / "report.json").write_text(json.dumps(report))
+    assert main(["evaluate", str(runs / "long"), str(elsewhere), "--out", str(tmp_path / "both")]) == 0
+    assert f"Note: B: Its figures are over features-64-00000000, A's over {here};" in capsys.readouterr().out
+    assert "features-64-00000000" in (tmp_path / "both" / "comparison.html").read_text()
+
+
 def test_runs_that_share_no_data_are_not_compared(runs, capsys):
     said = complaint(capsys, runs / "short", runs / "other")
     assert "trained on other data" in said

@@ -54,7 +54,10 @@ def compare(
     names, page = _names(*runs), page_of("comparison", count, usual)
     found = compare_reports(reports[0], reports[1], _paired(runs[0], data, samples, seed), names)
     folder = Path(fspath(out)).expanduser() if out is not None else runs[0].path / f"comparison-with-{names[1]}"
-    sides = {side: _side(name, run, report) for side, name, run, report in zip("ab", names, runs, reports, strict=True)}
+    sides = {
+        side: _side(name, run, report, reports[0])
+        for side, name, run, report in zip("ab", names, runs, reports, strict=True)
+    }
     about = {"n": count, "seed": seed, "features": reports[0].get("features"), "out": str(folder)}
     content = {**sides, **about, "page": f"{page}.html", **found}
     comparison: dict[str, Any] = dict(as_json(content))  # type: ignore[call-overload]
@@ -62,10 +65,13 @@ def compare(
     return comparison
 
 
-def _side(name: str, run: Run, report: Mapping[str, Any]) -> dict[str, str]:
+def _side(name: str, run: Run, report: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
     said = {"name": name, "path": str(run.path), "verdict": report["verdict"], "sentence": report["sentence"]["en"]}
-    early = report.get("unfinished")
-    return {**said, "note": early["en"]} if early else said
+    notes = [report["unfinished"]["en"]] if report.get("unfinished") else []
+    theirs, ours = (each.get("features", {}).get("name") for each in (report, first))
+    if theirs != ours:
+        notes.append(f"Its figures are over {theirs}, A's over {ours}; the differences are over A's and hold for both.")
+    return {**said, "note": " ".join(notes)} if notes else said
 
 
 def table(comparison: Mapping[str, Any]) -> "Table":
