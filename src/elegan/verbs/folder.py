@@ -266,7 +266,7 @@ def final_picture(plan: Plan, training: Training) -> Image.Image:
         return tick_picture(plan, training)
     count = min(len(data.classes), 20)
     label = torch.arange(count).repeat_interleave(12)
-    items = data.to_items(_visible(draw(plan, training, count * 12, label, seed=1)))
+    items = data.to_items(_visible(draw(plan, training, count * 12, label)))
     rows = np.split(items, count)
     return contact_sheet(rows, [str(name) for name in data.classes[:count]])
 
