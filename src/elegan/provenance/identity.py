@@ -41,14 +41,6 @@ class Identity:
     root: bytes
     """PEM: what others take as an anchor to trust this signer."""
 
-    @property
-    def common_name(self) -> str:
-        """The leaf's name, as a reader of the signature sees it."""
-        from cryptography.x509 import NameOID
-
-        leaf, _ = _chain(self.certificates)
-        return str(leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
-
 
 def identity() -> Identity:
     """This user's identity, made in home()/identity where there is none.
