@@ -15,6 +15,8 @@ trained apart, on the test part, with other samples.
 - a training is ill from when the loss has risen by a quarter of that, or numbers are no longer finite; an alarm
   within two ticks has caught it, and a rule that stopped before was spared it; an alarm is false in a training that
   never is ill and gains a tenth or more
+- at an alarm our rule doesn't stop but goes back and on more steadily, which no record can show: where stopping_led.py
+  has trained on from there, what that cost and gave counts, else what there was at the alarm
 """
 
 import argparse
@@ -59,8 +61,11 @@ class Trace:
     accuracy: np.ndarray
     generator: np.ndarray
     loss: np.ndarray
+    gaps: np.ndarray
     every: int
     schedules: int
+    led: dict[str, Any] | None = None
+    """What came of the same training when our rule led it (stopping_led.py); where it raised no alarm, None."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ class Outcome:
     spent: float
     returned: int
     alarm: int | None = None
+    loss: float | None = None
+    """Of what is returned, where that is no tick of the trace."""
 
 
 def ours(trace: Trace) -> Outcome:
@@ -78,6 +85,8 @@ def ours(trace: Trace) -> Outcome:
     watch = Watch()
     for tick, sight in enumerate(trace.sights):
         watch.sights.append(sight)
+        if watch.has_collapsed and trace.led:
+            return Outcome(tick, trace.led["spent"], tick, tick, trace.led["loss"])
         if watch.has_collapsed:
             return Outcome(tick, sight.images, _best_of(trace, watch), tick)
         if watch.has_settled(since=round(MIDDLE * trace.schedules)):
@@ -122,9 +131,16 @@ def loss_plateau(trace: Trace, over: int = 8) -> Outcome:
     return _first(trace, np.concatenate([np.zeros(2 * over - 2, bool), level]))
 
 
+def least_gap(trace: Trace, patience: int = 8) -> Outcome:
+    """Stop when the duality gap hasn't been lower for so many ticks; return the lowest."""
+    stop = next((t for t in range(len(trace.gaps)) if t - int(trace.gaps[: t + 1].argmin()) >= patience), None)
+    tick = len(trace.sights) - 1 if stop is None else stop
+    return Outcome(tick, trace.images[tick], int(trace.gaps[: tick + 1].argmin()))
+
+
 RULES: dict[str, Callable[[Trace], Outcome]] = {
     "elegan": ours, "last": last, "fixed budget": fixed, "best FD, patience 8": best_frechet,
-    "discriminator at 50 %": half_and_half, "loss plateau": loss_plateau,
+    "discriminator at 50 %": half_and_half, "loss plateau": loss_plateau, "duality gap, patience 8": least_gap,
 }  # fmt: skip
 
 
@@ -144,6 +160,7 @@ def data_of(problem: str, extra: str | None, size: str | None) -> Data:
 
 
 def read(folder: Path, extra: str | None, size: str | None) -> Iterator[Trace]:
+    """The traces of a folder, of ten ticks at least."""
     for path in sorted(folder.glob("*.json")):
         facts = json.loads(path.read_text())
         if "ticks" not in facts:
@@ -161,8 +178,14 @@ def read(folder: Path, extra: str | None, size: str | None) -> Iterator[Trace]:
         yield Trace(
             path.stem, facts["problem"], facts["sickness"], np.array([line["images"] for line in ticks]),
             finite, [Sight(int(row[0]), *row[1:]) for row in seen["sights"]],
-            seen["accuracy"], np.array(generator, float), seen["loss"], facts["every"], facts["schedules"],
+            seen["accuracy"], np.array(generator, float), seen["loss"],
+            np.array(facts.get("gaps", []), float), facts["every"], facts["schedules"], led_by_rule(path),
         )  # fmt: skip
+
+
+def led_by_rule(path: Path) -> dict[str, Any] | None:
+    led = path.with_suffix(".led.json")
+    return json.loads(led.read_text()) if led.exists() else None
 
 
 def measured(folder: Path, path: Path, facts: dict[str, Any], data: Data) -> dict[str, np.ndarray]:
@@ -236,13 +259,15 @@ def scales(traces: list[Trace]) -> dict[str, float]:
 def figures(trace: Trace, outcome: Outcome, scale: float) -> dict[str, Any]:
     losses = trace.loss
     best = int(losses.argmin())
+    returned = float(losses[outcome.returned]) if outcome.loss is None else outcome.loss
+    least = min(returned, float(losses[best]))
     scale = max(scale, float(losses[0] - losses[best]))
     ahead = losses[: int(np.searchsorted(trace.images, 2 * outcome.spent, side="right"))]
     fallen = ill_from(smooth(losses), trace.finite, scale)
     return {
-        "regret": float(losses[outcome.returned] - losses[best]) / scale,
+        "regret": (returned - least) / scale,
         "overspend": outcome.spent / trace.images[best] - 1,
-        "false_stop": bool(float(losses[outcome.returned] - ahead.min()) / scale > WORTH),
+        "false_stop": bool((returned - float(ahead.min())) / scale > WORTH),
         "ill_from": fallen, "learnt": bool(losses[0] - losses[best] > WORTH * scale), "alarm": outcome.alarm,
         "stopped": outcome.stopped, "best": best,
     }  # fmt: skip
@@ -314,7 +339,9 @@ def main() -> None:
     traces = list(read(asked.folder, asked.data, asked.size))
     scale = scales(traces)
     found = {
-        name: [figures(trace, rule(trace), scale[trace.problem]) for trace in traces] for name, rule in RULES.items()
+        name: [figures(trace, rule(trace), scale[trace.problem]) for trace in traces]
+        for name, rule in RULES.items()
+        if rule is not least_gap or all(len(trace.gaps) for trace in traces)
     }
     if asked.each:
         for trace, row in zip(traces, found["elegan"], strict=True):

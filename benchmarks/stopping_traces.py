@@ -1,12 +1,12 @@
 """Dense records of trainings, healthy and sick, that rules for stopping are replayed on.
 
-    python benchmarks/stopping_traces.py FOLDER [--seeds 3] [--only ring grid] [--data PATH --size 16]
+    python benchmarks/stopping_traces.py FOLDER [--seeds 3] [--first 0] [--only ring grid] [--data PATH --size 16]
 
 A trace is one training that nobody stops, three times as long as its schedules are made for.  They wait in the middle
 of these, as those of a training without a budget do.  At each of its ticks it keeps samples of the averaged generator
-(the same latent points throughout), the
-discriminator's scores of training, validation and generated items, and the terms.  What a referee would have said
-and how good each tick really was is computed from these later, so that a rule can change without a new training.
+(the same latent points throughout), the discriminator's scores of training, validation and generated items, the terms,
+and the duality gap as a short probe finds it.  What a referee would have said and how good each tick really was is
+computed from these later, so that a rule can change without a new training.
 Traces that are in FOLDER already aren't recorded again; seeds come last, so that a record cut short is still even.
 """
 
@@ -24,6 +24,8 @@ import torch
 
 from elegan.data import Data, Split, open_data
 from elegan.data.split import make_split
+from elegan.evaluation.equilibrium import Sides, duality_gap
+from elegan.evaluation.sparring import Pool, Rules, samples_of
 from elegan.files import write_atomically
 from elegan.game import Batch, Game, Random
 from elegan.models import find
@@ -33,6 +35,9 @@ from elegan.training.loop import Training
 LOOKED_AT, SAMPLES, SCORED = 500, 2_000, 300
 TICKS = 72
 """Of a trace."""
+PROBED, FEWEST, PROBE = 256, 10, 0.1
+"""Items that a probe of the duality gap plays on with, as many to read it from; its steps a side, and as a share of
+those between two ticks."""
 LENGTH = 3
 """Images of a trace in units of what its schedules were made for."""
 
@@ -95,7 +100,7 @@ SICK: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 def cases(asked: argparse.Namespace) -> Iterator[tuple[Problem, str, int]]:
-    for seed in range(asked.seeds):
+    for seed in range(asked.first, asked.first + asked.seeds):
         for sickness in asked.settings or SICK:
             for problem in problems(asked.data, asked.size):
                 if asked.only and problem.name not in asked.only:
@@ -123,21 +128,23 @@ def record(problem: Problem, sickness: str, seed: int, path: Path) -> None:
     """Train without an end, keep what the ticks show, and stop where numbers are no longer finite."""
     training, data = new_training(problem, sickness, seed)
     every = -(-LENGTH * problem.images // (TICKS * training.game.config.batch)) * training.game.config.batch
-    lines, samples, scores, start = [], [], [], time.perf_counter()
+    steps = max(FEWEST, round(PROBE * every / training.game.config.batch))
+    lines, samples, scores, gaps, start = [], [], [], [], time.perf_counter()
     for tick in training.play(every=every):
-        drawn = _draw(training, data)
+        drawn = samples_of_tick(training, data)
         finite = not tick.not_finite and bool(np.isfinite(drawn).all())
         lines.append({"images": tick.images, "terms": tick.terms, "finite": finite})
         if not finite:
             break
         samples.append(data.to_items(torch.from_numpy(drawn)))
         scores.append(_scores(training, data))
+        gaps.append(_gap(training, data, steps))
         if tick.images >= LENGTH * problem.images:
             break
     facts = {
         "problem": problem.name, "sickness": sickness, "seed": seed, "model": problem.model, "every": every,
         "schedules": problem.images, "seconds": round(time.perf_counter() - start, 1), "ticks": lines,
-        "train": len(data.split.train),
+        "train": len(data.split.train), "gaps": gaps,
     }  # fmt: skip
     with path.with_suffix(".part").open("wb") as file:
         np.savez(file, samples=np.stack(samples) if samples else np.zeros(0), scores=np.array(scores))
@@ -148,7 +155,7 @@ def record(problem: Problem, sickness: str, seed: int, path: Path) -> None:
 
 
 @torch.no_grad()
-def _draw(training: Training, data: Data) -> np.ndarray:
+def samples_of_tick(training: Training, data: Data) -> np.ndarray:
     """Samples in the same order at every tick; the first LOOKED_AT are what a referee may see."""
     game, random = training.game, Random((2, SAMPLES))
     label = {"label": random.integers(len(data.classes), SAMPLES)} if game.conditional else {}
@@ -173,10 +180,20 @@ def _score(game: Game, items: torch.Tensor) -> list[float]:
     return found
 
 
+def _gap(training: Training, data: Data, steps: int) -> float:
+    """The duality gap as a probe of so many steps a side finds it, on the same items at every tick."""
+    game = training.game
+    train, held = (Pool(data.stream(part, seed=4).draw(PROBED)["real"].float()) for part in ("train", "validation"))
+    sides = Sides(train, samples_of(game, None, PROBED, 5), held, samples_of(game, None, PROBED, 6), 6)
+    rules = Rules(steps, progress=training.progress, seed=7)
+    return float(duality_gap(game, sides, sides, rules, seeds=1).value)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--only", nargs="+")
     parser.add_argument("--settings", nargs="+", choices=list(SICK))
     parser.add_argument("--data", help="one problem more")

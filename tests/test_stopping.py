@@ -74,6 +74,12 @@ def test_a_collapse_is_seen_at_the_second_look_and_one_bad_look_is_none():
     assert not watch(*gained, 0.6, 0.06).has_collapsed
 
 
+def test_the_first_looks_are_in_turmoil_and_only_twice_the_first_distance_alarms_there():
+    assert not watch(1.0, 1.6, 1.6, 0.8).has_collapsed
+    assert not watch(1.0, 2.5).has_collapsed  # one bad look is none
+    assert watch(1.0, 2.5, 2.5).has_collapsed
+
+
 def test_what_was_seen_before_networks_had_grown_makes_no_collapse():
     looks = watch(*np.geomspace(1, 0.05, 12), 0.6, 0.6)
     grown = looks.sights[-2].images

@@ -34,7 +34,7 @@ TOGETHER = 2
 """So many of the measures must gain for the training to gain."""
 FLOOR, LEAST = 5.0, 0.2
 """What there was to gain at first is at least so many nulls of a distance, and such a share otherwise."""
-LOST, EARLY = 0.25, 3.0
+LOST, EARLY = 0.25, 1.0
 """What must be lost to call it a collapse, in units of what there was to gain; the first looks are all in turmoil."""
 IN_A_ROW = 2
 HALVES = 40
@@ -167,7 +167,7 @@ class Watch:
     def has_collapsed(self) -> bool:
         """Whether the last looks have lost much of what had been gained, or were of nothing that can be measured."""
         recent = self.sights[-IN_A_ROW:]
-        if len(self.sights) < 2 * IN_A_ROW:
+        if len(self.sights) <= IN_A_ROW:
             return False
         if not any(sight.usable for sight in recent) or all(sight.spread < ALIKE for sight in recent):
             return True
