@@ -3,9 +3,10 @@
     python benchmarks/advice.py [--data digits | PATH] [--size 16] [--images 100000] [--seeds 1] [--out DIR]
 
 Each case trains r3gan with one fault, reads the first step of its verdict's first finding, does exactly that, and
-trains again with the same seed.  The verdict has improved when its code is a better one (BETTER), or when it is the
-same and the figure that decided it is nearer to its null, intervals apart.  Prints a markdown table; goes on where it
-stopped.
+trains again with the same seed.  A fault is planted where it makes ill: penalties that are too small or missing do no
+harm on a few digits within such a time, so these two play on a grid of Gaussians, for POINTS points.  The verdict has
+improved when its code is a better one (BETTER), or when it is the same and the figure that decided it is nearer to its
+null, intervals apart.  Prints a markdown table; goes on where it stopped.
 """
 
 import argparse
@@ -29,15 +30,18 @@ BETTER = (
 )  # fmt: skip
 """Verdicts from the worst to the best."""
 
+POINTS = 1_000_000
 Settings = dict[str, Any]
-FAULTS: Mapping[str, Settings] = {
-    "tiny discriminator": {"discriminator_width": 0.1},
-    "learning rate x8": {"lr": 8.0},
-    "gamma / 100": {"gamma": 0.01, "gamma_end": 0.01},
-    "200 images": {},
-    "no second penalty": {"r2": False},
+GRID: Settings = {"data": "grid", "images": POINTS}
+FAULTS: Mapping[str, tuple[Settings, Settings]] = {
+    "tiny discriminator": ({"discriminator_width": 0.1}, {}),
+    "learning rate x8": ({"lr": 8.0}, {}),
+    "gamma / 100": ({"gamma": 0.01, "gamma_end": 0.01}, GRID),
+    "200 images": ({}, {}),
+    "no second penalty": ({"r2": False}, GRID),
 }
-"""What is planted; numbers of lr and gamma are factors of what the model would choose."""
+"""What is planted, and on what if not on the data that were asked for; numbers of lr and gamma are factors of what the
+model would choose."""
 FACTORS = {"lr", "gamma", "gamma_end"}
 
 FOLLOWED: Mapping[str, Callable[[Settings], Settings]] = {
@@ -98,10 +102,22 @@ def improved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     return bool(worse["interval"][1] < better["interval"][0])
 
 
+def on(place: Settings, asked: Settings) -> Settings:
+    """What is asked, on another place; points have no size."""
+    return {key: value for key, value in asked.items() if not (place and key == "size")} | place
+
+
+def healthy_of(asked: Settings, out: Path) -> Path:
+    """The run without a fault on the same data."""
+    return out / ("healthy-grid" if asked["data"] == "grid" else "healthy")
+
+
 def case(name: str, asked: Settings, data: Data, out: Path) -> dict[str, Any]:
     """One fault: the sick run, the step that is taken, and the run after it."""
-    usual = json.loads((out / "healthy" / "run.json").read_text(encoding="utf-8"))["config"]
-    fault = {key: value * usual[key] if key in FACTORS else value for key, value in FAULTS[name].items()}
+    planted, place = FAULTS[name]
+    asked = on(place, asked)
+    usual = json.loads((healthy_of(asked, out) / "run.json").read_text(encoding="utf-8"))["config"]
+    fault = {key: value * usual[key] if key in FACTORS else value for key, value in planted.items()}
     sick = {**asked, **fault, "more_data": asked["data"]}
     if name == "200 images":
         sick["data"] = str(out / "few") if (out / "few").exists() else str(few(data, out / "few"))
@@ -113,11 +129,13 @@ def case(name: str, asked: Settings, data: Data, out: Path) -> dict[str, Any]:
     return {"fault": name, "step": step, "before": before, "after": after, "improved": improved(before, after)}
 
 
-def line(found: Mapping[str, Any]) -> str:
-    def shown(report: Mapping[str, Any]) -> str:
-        kid = report.get("fidelity", {}).get("kernel_distance", {}).get("value")
-        return f"{report['verdict']}, KID {kid:.4f}" if isinstance(kid, float) else str(report["verdict"])
+def shown(report: Mapping[str, Any]) -> str:
+    """Verdict and KID."""
+    kid = report.get("fidelity", {}).get("kernel_distance", {}).get("value")
+    return f"{report['verdict']}, KID {kid:.4f}" if isinstance(kid, float) else str(report["verdict"])
 
+
+def line(found: Mapping[str, Any]) -> str:
     cells = [found["fault"], shown(found["before"]), found["step"], shown(found["after"])]
     return f"| {' | '.join(cells)} | {'yes' if found['improved'] else 'no'} |"
 
@@ -136,8 +154,10 @@ def main() -> None:
     for seed in range(options.seeds):
         out = Path(options.out) / f"seed-{seed}"
         asked = {"data": options.data, "size": options.size, "images": options.images, "seed": seed}
-        healthy = played(out / "healthy", asked)
-        print(f"| none (seed {seed}) | {healthy['verdict']} | | | |", flush=True)
+        for place in ({}, GRID):
+            told = on(place, asked)
+            healthy = played(healthy_of(told, out), told)
+            print(f"| none ({told['data']}, seed {seed}) | {shown(healthy)} | | | |", flush=True)
         for name in FAULTS:
             found = case(name, asked, data, out)
             better += found["improved"]

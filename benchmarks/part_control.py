@@ -1,11 +1,13 @@
 """Does moving one part leave the others alone?  Directions with names, on a run on avatars, beside random directions.
 
     python benchmarks/part_control.py RUN [--samples 300] [--strength 2] [--layers 0-3] [--keep none] [--seed 0]
+    python benchmarks/part_control.py RUN --way change [--samples 100]
 
 Every value's direction of hair, glasses, hat and skin moves samples that don't have the value by so many standard
-deviations.  An independent judge says of each part how often it changed: the part itself ("on"), and the mean of the
-others ("off").  The exit status is 1 where a part's on is less than three times its off, or no more times than along
-random directions of the same length.
+deviations; or `elegan edit RUN change` does.  An independent judge says of each part how often it changed: the part
+itself ("on"), and the mean of the others ("off").  The exit status is 1 where a part's on is less than three times its
+off, or no more times than along random directions of the same length.  Random ways beside a change are as long as its
+own, sample by sample.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +24,9 @@ from torch import Tensor
 
 from elegan.data.avatars import PARTS
 from elegan.latent import Recogniser, steer
+from elegan.verbs.editing.changing import changed
 from elegan.verbs.editing.named import named_directions, scaled_to
+from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Space
 
 ASKED, BAR, SAMPLES_SEED, DRAWS = ("hair", "glasses", "hat", "skin"), 3.0, 271_828, 500
@@ -31,6 +36,7 @@ def main() -> int:
     """1 where a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run on avatars")
+    parser.add_argument("--way", choices=["direction", "change"], default="direction")
     parser.add_argument("--samples", type=int, default=300)
     parser.add_argument("--strength", type=float, default=2.0)
     parser.add_argument("--layers", help="move these layers alone")
@@ -39,18 +45,23 @@ def main() -> int:
     asked = parser.parse_args()
     space = Space(asked.run)
     lever = Lever.of(space, asked.samples, asked.seed, asked.strength, space.layers(asked.layers))
-    known, generator, found = named_directions(space), torch.Generator().manual_seed(asked.seed), {}
     print("the judge's accuracy:", dict(zip(NAMES, np.round(lever.judge.accuracy, 3).tolist(), strict=True)))
+    moves, found = (lever.led if asked.way == "change" else partial(by_directions, lever, asked.keep)), {}
     for part in ASKED:
-        indices = known.indices(part)
-        vectors = torch.stack([known.direction(index, asked.keep) for index in indices])
-        values = [PARTS[part].index(known.values[index]) for index in indices]
-        changes = lever.changes(vectors, NAMES.index(part), values)
-        by_chance = lever.changes(torch.randn(vectors.shape, generator=generator), NAMES.index(part), values)
-        found[part] = figures_of(changes, by_chance, NAMES.index(part), asked.seed)
+        found[part] = figures_of(*moves(part, asked.seed), NAMES.index(part), asked.seed)
         show(part, found[part])
     print(json.dumps(found))
     return int(any(row["ratio"] < BAR or row["ratio"] <= row["random_ratio"] for row in found.values()))
+
+
+def by_directions(lever: "Lever", keep: str | None, part: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """What changes along the directions of a part's values, and along random ones."""
+    known, generator = named_directions(lever.space), torch.Generator().manual_seed(seed)
+    indices = known.indices(part)
+    vectors = torch.stack([known.direction(index, keep) for index in indices])
+    values = [PARTS[part].index(known.values[index]) for index in indices]
+    by_chance = torch.randn(vectors.shape, generator=generator)
+    return tuple(lever.changes(each, NAMES.index(part), values) for each in (vectors, by_chance))  # type: ignore[return-value]
 
 
 @dataclass
@@ -78,6 +89,20 @@ class Lever:
             rows.append((after != self.before)[self.before[:, part] != value])
         changed: np.ndarray = torch.cat(rows).numpy()
         return changed
+
+    def led(self, part: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which parts changed when each other value of a part was asked for, and by random ways as long."""
+        recognisers, names, values = recognisers_of(self.space)
+        generator, rows, by_chance = torch.Generator().manual_seed(seed), [], []
+        for value in range(len(values[names.index(part)])):
+            others = self.before[:, NAMES.index(part)] != value
+            start = Points(self.points.styles[others], None)
+            after = changed(self.space, start, recognisers, {names.index(part): value}).styles
+            ways = torch.randn(after[:, :1].shape, generator=generator).expand_as(after)
+            length = ((after - start.styles).norm(dim=(1, 2)) / ways.norm(dim=(1, 2)))[:, None, None]
+            for styles, kept in ((after, rows), (start.styles + length * ways, by_chance)):
+                kept.append(self.judge.predict(self.space.images(Points(styles, None))) != self.before[others])
+        return torch.cat(rows).numpy(), torch.cat(by_chance).numpy()
 
 
 def ratio_of(changes: np.ndarray, part: int) -> tuple[float, float, float]:

@@ -16,6 +16,7 @@ from elegan.errors import UserError
 from elegan.game import Config, Game, Random, Spec
 from elegan.latent import (
     boundary,
+    change,
     closed_form_directions,
     combine,
     conditional,
@@ -35,6 +36,7 @@ from elegan.latent.directions import scaled
 from elegan.models import MODELS, find
 from elegan.provenance import COMPOSITE, TRAINED, mp4, read_label
 from elegan.verbs.edit import edit
+from elegan.verbs.editing import changing, recognising
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.film import write_film
@@ -269,6 +271,22 @@ def test_a_recogniser_learns_parts_and_says_how_well():
     assert recogniser.predict(known[0]).shape == (len(held), 2)
     again = train_recogniser(data.tensor(train), table[train], (10, 2), known, **small)
     assert again.accuracy == recogniser.accuracy
+
+
+def test_a_change_reaches_the_value_and_leaves_the_others():
+    game, light = Squares(), lambda styles: torch.stack([styles[:, k, k] > 0 for k in range(LAYERS)], 1)
+    styles = game.styles(game.latents(700, Random((0,))), {})
+    images, truth = game.render(styles, {}), light(styles).long()
+    train, held = slice(0, 500), (images[500:600], truth[500:600])
+    recognisers = [
+        train_recogniser(images[train], truth[train], (2, 2, 2), held, width=8, epochs=8, seed=seed) for seed in (1, 2)
+    ]
+    dark = styles[600:][truth[600:, 1] == 0]
+    after = change(lambda s: game.render(s, {}), dark, styles.std(0), recognisers, {1: 1})
+    assert after.shape == dark.shape
+    assert float(light(after)[:, 1].double().mean()) > 0.9
+    assert float((light(after) == light(dark))[:, [0, 2]].double().mean()) > 0.9
+    assert torch.equal(after, change(lambda s: game.render(s, {}), dark, styles.std(0), recognisers, {1: 1}))
 
 
 # the contract -----------------------------------------------------------------------------------------------------
@@ -519,6 +537,49 @@ def test_parts_are_drawn_by_the_command_itself(lit, tmp_path, monkeypatch):
     (lit.run.path / FILE).unlink()
 
 
+def test_parts_are_changed_by_the_command_and_its_recognisers_are_kept(lit, tmp_path, monkeypatch):
+    monkeypatch.setattr("elegan.verbs.edit.load_run", lambda run: lit.run)
+    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label: lit)
+    kept = lit.run.path / recognising.FILE
+    kept.unlink(missing_ok=True)
+    done = edit("run", "change", out=tmp_path / "a.png", part="second=lit, third=dark", seeds=[1, 2, 3])
+    assert done["parts"] == ["second: lit", "third: dark"]
+    assert done["changed"] == 1
+    assert done["kept"] == 1
+    assert read_label(tmp_path / "a.png").digital_source_type == TRAINED
+    with monkeypatch.context() as patch:
+        patch.setattr(recognising, "_taught", lambda *_: pytest.fail("they were kept"))
+        assert edit("run", "change", out=tmp_path / "b.png", part="first=lit", seeds=[1])["changed"] == 1
+    kept.write_bytes(b"damaged")
+    edit("run", "change", out=tmp_path / "c.png", part="first=lit", seeds=[1])
+    assert kept.stat().st_size > 1_000
+    kept.unlink()
+
+
+def test_a_change_that_cannot_be_wished_for_is_answered():
+    parts = ("hat", "glasses"), (("none", "crown"), ("none", "round"))
+    assert changing.wishes_in("glasses=round, hat = none", *parts) == {1: 1, 0: 0}
+    assert changing.wishes_in("7", ("class",), (tuple("0123456789"),)) == {0: 7}
+    for wish, said in (
+        ("hut=none", r'no part "hut".*Did you mean "hat"'),
+        ("hat", 'no value of "hat"; give one of hat=none, hat=crown'),
+        ("hat=crow", 'Did you mean "hat=crown"'),
+        ("hat=none,hat=crown", "twice"),
+    ):
+        with pytest.raises(UserError, match=said):
+            changing.wishes_in(wish, *parts)
+
+
+def test_images_without_a_label_teach_nothing_and_do_no_harm(squares, monkeypatch):
+    digits = open_data("digits", size=SIDE)
+    partly = replace(digits, labels=np.where(np.arange(len(digits.items)) % 2, digits.labels, -1))
+    monkeypatch.setattr(squares.run, "open_data", lambda: partly)
+    recognisers, names, values = recognising.recognisers_of(squares)
+    assert (names, len(values[0])) == (("class",), 10)
+    assert recognisers[0].accuracy[0] > 0.8
+    (squares.run.path / recognising.FILE).unlink()
+
+
 # small things -----------------------------------------------------------------------------------------------------
 
 
@@ -559,4 +620,6 @@ def test_an_mp4_says_what_it_is(run, tmp_path):
     pytest.importorskip("av")
     label = elegan.load(run).label_for(3)
     write_film([Image.new("RGB", (33, 20), colour) for colour in ("red", "blue")], tmp_path / "a.mp4", label, 24)
-    assert read_label(tmp_path / "a.mp4") == label
+    said = read_label(tmp_path / "a.mp4")
+    assert said.identifier.startswith("urn:uuid:")
+    assert replace(said, identifier="") == label

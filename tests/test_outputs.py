@@ -31,7 +31,8 @@ REPORTS = {"report.html", "report.json", "report-n100.html", "report-n100.json"}
 RECORDS = {
     "run.json": "what made a run", "log.jsonl": "a line a tick", "generator.json": "shapes of the weights beside it",
     "last.json": "a checkpoint's index", "best.json": "a checkpoint's index", "previous.json": "a checkpoint's index",
-    "directions.npz": "normals of planes", "detector.json": "figures", "detector.safetensors": "it makes nothing",
+    "directions.npz": "normals of planes", "recognisers.safetensors": "they make nothing",
+    "detector.json": "figures", "detector.safetensors": "it makes nothing",
     ".lock": "empty", "LICENSE": "a pointer to the data's licence",
 }  # fmt: skip
 """Files that hold nothing generated, and why."""
@@ -76,6 +77,7 @@ def test_all_that_training_writes_says_what_it_is(runs):
     ["edit", "stylegan", "walk", "--seeds", "1,2", "--frames", "2", "--out", "OUT/a.gif"],
     ["edit", "stylegan", "walk", "--seeds", "1,2", "--frames", "2", "--out", "OUT/a.mp4"],
     ["edit", "stylegan", "project", "photo.png", "--steps", "2", "--starts", "1", "--out", "OUT/a.png"],
+    ["edit", "sgan", "change", "--part", "3", "--seeds", "1", "--steps", "2", "--out", "OUT/a.png"],
     ["export", "stylegan", "--format", "hub", "--out", "OUT/hub"],
     ["evaluate", "stylegan", "--n", "100"],
     ["detect", "train", "stylegan", "--n", "100", "--out", "OUT/detector"],

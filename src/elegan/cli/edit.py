@@ -70,6 +70,16 @@ class DirectionsOptions(EditOptions):
 
 
 @dataclass(frozen=True)
+class ChangeOptions(EditOptions):
+    part: Annotated[str, arg(metavar="PARTS")] = ""
+    """What is to be changed, and to what: hat=crown, or several, hat=crown,glasses=none; all else stays."""
+    seeds: Annotated[str, arg(metavar=POINTS)] = "1,2,3,4"
+    """Seeds and images to change."""
+    steps: int = 60
+    """How long to search."""
+
+
+@dataclass(frozen=True)
 class ProjectOptions(EditOptions):
     photo: Positional[str] = ""
     """The image to find, of any size."""
@@ -100,6 +110,7 @@ ACTIONS: dict[str, tuple[type[EditOptions], str]] = {
     "mix": (MixOptions, "a grid of images with some layers of others"),
     "arithmetic": (ArithmeticOptions, "averaged concepts added and subtracted"),
     "directions": (DirectionsOptions, "what changes along directions, with names or without"),
+    "change": (ChangeOptions, "some parts of images changed, and nothing else"),
     "project": (ProjectOptions, "the nearest image to a photo that the run draws"),
     "truncate": (TruncateOptions, "images ever nearer to the mean"),
     "walk": (WalkOptions, "a film from image to image"),
@@ -118,6 +129,8 @@ def edit(words: Sequence[str]) -> int:
     given = {name: value for name, value in vars(options).items() if name not in COMMON}
     if action == "project" and not given["photo"]:
         raise UserError("no photo is named; give elegan edit RUN project PHOTO --out PATH.")
+    if action == "change" and not given["part"]:
+        raise UserError("no part is named; give elegan edit RUN change --part PART=VALUE --out PATH.")
     from elegan.verbs.edit import edit as do
 
     done = do(
@@ -135,6 +148,10 @@ def _say(done: dict[str, Any]) -> None:
         print(f"Mean difference from the photo: {done['distance']:.1f} levels of 255; {nearest_sample}.")
     for part, share in done.get("recognised", {}).items():
         print(f"The recogniser tells {part} of {share:.1%} of held-out images.")
+    if "changed" in done:
+        kept = "" if done["kept"] is None else f", and {done['kept']:.0%} of their other parts are as before"
+        shown = f"{done['changed']:.0%} of the images show {' and '.join(done['parts'])}{kept}"
+        print(f"{shown}, in the eyes of the networks that led the change.")
     print(f"{done['out']} is written, labelled as generated.")
 
 

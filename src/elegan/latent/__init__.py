@@ -4,6 +4,7 @@ A style steers the generator (:meth:`elegan.game.Game.styles`): StyleGAN's w, on
 layer.
 """
 
+from elegan.latent.change import change
 from elegan.latent.directions import (
     Boundary,
     Directions,
@@ -23,6 +24,7 @@ __all__ = [
     "Projection",
     "Recogniser",
     "boundary",
+    "change",
     "closed_form_directions",
     "combine",
     "conditional",

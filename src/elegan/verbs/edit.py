@@ -1,4 +1,4 @@
-"""`elegan edit`: mix, add up, steer and walk through what a run draws, and bring a photo of one's own into it."""
+"""`elegan edit`: mix, add up, steer, change and walk through what a run draws, and bring one's own photo into it."""
 
 from collections.abc import Callable, Mapping
 from inspect import signature
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from elegan.errors import UserError, nearest
+from elegan.verbs.editing.changing import changing_sheet
 from elegan.verbs.editing.mixing import arithmetic, film, mixing_grid, truncation_sheet
 from elegan.verbs.editing.photo import projection
 from elegan.verbs.editing.space import Space
@@ -17,6 +18,7 @@ ACTIONS: Mapping[str, Callable[..., dict[str, Any]]] = {
     "mix": mixing_grid,
     "arithmetic": arithmetic,
     "directions": steering_sheet,
+    "change": changing_sheet,
     "project": projection,
     "truncate": truncation_sheet,
     "walk": film,

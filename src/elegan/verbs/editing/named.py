@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elegan.data import Data
 from elegan.errors import UserError, nearest
 from elegan.files import write_atomically
-from elegan.latent import Recogniser, boundary, conditional, train_recogniser
+from elegan.latent import boundary, conditional
 from elegan.latent.directions import scaled
+from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Space
 
 FILE = "directions.npz"
@@ -70,15 +70,13 @@ def named_directions(space: Space) -> NamedDirections:
 
 
 def find_named_directions(space: Space) -> NamedDirections:
-    """Teach a recogniser the data's parts, let it label samples, and part these by boundaries.
+    """Let a recogniser of the data's parts label samples, and part these by boundaries.
 
     Raises UserError where the data say nothing of their images that the run isn't asked for anyway.
     """
-    data = space.run.open_data()
-    names, values, table = parts_of(space, data)
-    recogniser = recogniser_for(data, table, [len(v) for v in values])
+    (recogniser, *_), names, values = recognisers_of(space)
     points = space.drawn(SAMPLES, SAMPLES_SEED)
-    told = recogniser.predict(space.images(points))
+    told = recogniser.predict(space.images(points).to(space.device)).cpu()
     kept: list[tuple[str, str, Tensor, float]] = []
     for part, column in enumerate(told.T):
         for value, name in enumerate(values[part]):
@@ -92,30 +90,6 @@ def find_named_directions(space: Space) -> NamedDirections:
     parts, chosen, normals, accuracies = zip(*kept, strict=True)
     told_well = dict(zip(names, recogniser.accuracy, strict=True))
     return NamedDirections(parts, chosen, torch.stack(normals), accuracies, told_well)
-
-
-def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], np.ndarray]:
-    """The names of the data's parts and of their values, and int64 [N, parts]; classes are one part."""
-    if data.attributes is not None:
-        return data.attributes.names, data.attributes.values, data.attributes.table
-    if data.labels is None:
-        raise UserError(
-            f"The data of {space.run.path} have neither labels nor parts to name directions by; take --by principal."
-        )
-    if space.game.conditional:
-        raise UserError(
-            f"{space.run.path} draws the class that it is asked for, so its latents say nothing of it; take "
-            "--label for the class, and --by principal for the rest."
-        )
-    return ("class",), (tuple(map(str, data.classes)),), data.labels[:, None]
-
-
-def recogniser_for(data: Data, table: np.ndarray, counts: list[int], **settings: int) -> Recogniser:
-    """A recogniser of the training images' parts, measured on the validation images."""
-    train, held = (data.indices(part) for part in ("train", "validation"))
-    rows = torch.from_numpy(table)
-    known = data.tensor(held), rows[held]
-    return train_recogniser(data.tensor(train), rows[train], counts, known, **settings)
 
 
 def scaled_to(space: Space, vectors: Tensor) -> Tensor:
