@@ -188,6 +188,18 @@ def test_cgan_refuses_data_without_labels():
     assert "no labels" in kind.refuses(kind.Config(), Spec({"real": (1, 8, 8)}))
 
 
+def test_cgan_has_a_recipe_for_larger_images():
+    kind = find("cgan")
+    small, larger = (Spec({"real": (1, side, side), "label": ()}, ("a", "b"), 100, 300.0) for side in (16, 24))
+    assert kind.default_preset(small) is None
+    config = kind.settled(kind.Config(**kind.presets[kind.default_preset(larger)]), larger)
+    assert (config.patch, config.bounded, config.gamma, config.gamma_end) == (2, True, 15.0, 5.0)
+    assert "fewer than 4" in kind.refuses(kind.Config(patch=16), larger)
+    drawn = kind(config, larger).sample(2, {"label": torch.tensor([0, 1])}, Random((0,)))
+    assert drawn.shape == (2, 1, 24, 24)
+    assert float(drawn.detach().abs().max()) <= 1
+
+
 def test_dcgan_refuses_a_penalty_through_batch_normalisation():
     with pytest.raises(ValueError, match="batch normalisation"):
         find("dcgan").Config(batch_norm="both", gamma=1.0)

@@ -28,9 +28,9 @@ GAMMA_OF_VARIANCE = 0.03
 ‖∇D‖² is of the order of one over a squared distance; the factor was found on digits, clothes and fruit (LOG.md)."""
 
 
-def gamma_for(variance: float) -> float:
+def gamma_for(variance: float, share: float = GAMMA_OF_VARIANCE) -> float:
     """γ for data whose items lie ``variance`` (a squared distance) from their mean; 1 where that isn't known."""
-    return float(f"{GAMMA_OF_VARIANCE * variance:.3g}") if variance > 0 else 1.0
+    return float(f"{share * variance:.3g}") if variance > 0 else 1.0
 
 
 def one_centred(

@@ -14,7 +14,7 @@ eq. 9, 10).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Literal
 
@@ -25,22 +25,34 @@ from torch import Tensor, nn
 from elegan.augment import Augmentation
 from elegan.game import Batch, Config, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES, relativistic_discriminator, relativistic_generator
-from elegan.losses.penalties import zero_centred
+from elegan.losses.penalties import gamma_for, zero_centred
 from elegan.networks.layers import LabelVector, WideLinear, scaled_normal_
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator, Maxout
-from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan
-from elegan.networks.shape import pyramid
+from elegan.networks.residual import (
+    ResidualDiscriminator,
+    ResidualGenerator,
+    channel_plan,
+    patch_for,
+    patches,
+    too_coarse,
+)
 from elegan.schedule import log_cosine
+
+OF_VARIANCE = 0.05
+"""γ in units of the images' variance; more than other games', for the variety within a class (LOG.md)."""
+LARGER = 24
+"""The side from which images have a preset of their own."""
 
 
 @dataclass(frozen=True)
 class CGANConfig(Config):
     objective: Literal["relativistic", "non-saturating", "minimax", "least-squares", "hinge"] = "relativistic"
     """What the two players descend."""
-    gamma: float = 3.0
-    """Weight of R1 and R2 at the start; 0: no penalties, as in the paper."""
-    gamma_end: float = 1.0
-    """Weight of R1 and R2 after the burn-in."""
+    gamma: float | None = 3.0
+    """Weight of R1 and R2 at the start; 0: no penalties, as in the paper; None: 0.05 times the data's variance, summed
+    over pixels."""
+    gamma_end: float | None = 1.0
+    """Weight of R1 and R2 after the burn-in; None: a third of gamma."""
     burn_in: float = 0.5
     """The share of the budget over which gamma changes."""
     network: Literal["residual", "perceptron"] = "residual"
@@ -53,6 +65,10 @@ class CGANConfig(Config):
     """The fewest channels at any resolution."""
     blocks: int = 1
     """Residual blocks at each resolution; hidden layers for vectors."""
+    patch: int | None = 1
+    """Pixels a side that the networks see and draw as one; None: 4 from 64x64, 2 from 16x16, 1 below."""
+    bounded: bool = False
+    """Generated images end in tanh."""
     features: int = 128
     """Units of the discriminator's last hidden layer."""
 
@@ -60,7 +76,7 @@ class CGANConfig(Config):
         super().__post_init__()
         if self.burn_in > 1:
             raise ValueError(f"burn_in is {self.burn_in}; it must lie between 0 and 1.")
-        if (self.gamma > 0) != (self.gamma_end > 0):
+        if None not in (self.gamma, self.gamma_end) and (self.gamma == 0) != (self.gamma_end == 0):
             raise ValueError(f"gamma is {self.gamma} and gamma_end {self.gamma_end}; both must be 0 or both more.")
 
 
@@ -110,9 +126,19 @@ class CGAN(Game):
         self.generator, self.discriminator = _players(config, spec)
 
     @classmethod
+    def default_preset(cls, spec: Spec) -> str | None:
+        return "pictures" if spec.is_image and min(spec.image[1:]) >= LARGER else None
+
+    @classmethod
+    def settled(cls, config: CGANConfig, spec: Spec) -> CGANConfig:
+        gamma = gamma_for(spec.variance, OF_VARIANCE) if config.gamma is None else config.gamma
+        gamma_end = float(f"{gamma / 3:.3g}") if config.gamma_end is None else config.gamma_end
+        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_for(spec.real, config.patch))
+
+    @classmethod
     def refuses(cls, config: CGANConfig, spec: Spec) -> str | None:
         if len(spec.classes) > 1:
-            return None
+            return too_coarse(spec.real, patch_for(spec.real, config.patch))
         return (
             "cgan draws what a label asks for and the data have no labels; sort the images into one folder a "
             "class, add a labels.csv, or take r3gan or dcgan."
@@ -129,7 +155,7 @@ class CGAN(Game):
         real, label = batch["real"], batch["label"]
         with torch.no_grad():
             fake = self.generator(self.latents(len(real), batch.random), label)
-        items = torch.cat([real, fake]).requires_grad_(self.config.gamma > 0)
+        items = torch.cat([real, fake]).requires_grad_(bool(self.config.gamma))
         logits = self.judge(items, label.repeat(2), batch.random)
         terms = self.adversarial_terms(*logits.chunk(2))
         if self.config.gamma:
@@ -170,6 +196,8 @@ class CGAN(Game):
         return self.discriminator(batch["real"], batch["label"])
 
     presets = {
+        # images from 24x24 on, where networks that see single pixels and end linearly learn slowly (LOG.md)
+        "pictures": dict(patch=None, bounded=True, gamma=None, gamma_end=None, lr=1.2e-3, ema_ramp=0.05),
         # section 4.1, with Adam for its descent with momentum and normal for its uniform latents
         "mirza2014": dict(objective="non-saturating", network="perceptron", gamma=0.0, gamma_end=0.0, latent=100,
                           batch=100, lr=2e-4, lr_end=1.0, warm_up=0, beta1=0.5, beta2=0.999, augment=()),
@@ -183,8 +211,10 @@ def _players(config: CGANConfig, spec: Spec) -> tuple[nn.Module, nn.Module]:
     if not spec.is_image:
         size, depth = shape[0], (config.width, config.blocks)
         return FourierGenerator(size, classes, config.latent, *depth), FourierDiscriminator(size, classes, *depth)
-    plan = channel_plan(config.width, config.narrow, pyramid(*spec.image[1:]).levels)
+    patch = patch_for(shape, config.patch)
+    plan = channel_plan(config.width, config.narrow, patches(*spec.image[1:], patch).levels)
+    build = (config.blocks, 0, patch)
     return (
-        ResidualGenerator(spec.image, classes, config.latent, plan, config.blocks),
-        ResidualDiscriminator(spec.image, classes, config.features, plan, config.blocks),
+        ResidualGenerator(spec.image, classes, config.latent, plan, *build, config.bounded),
+        ResidualDiscriminator(spec.image, classes, config.features, plan, *build),
     )

@@ -28,7 +28,14 @@ from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec,
 from elegan.losses.adversarial import relativistic_discriminator, relativistic_generator
 from elegan.losses.penalties import gamma_for, zero_centred
 from elegan.networks.perceptron import FourierDiscriminator, FourierGenerator
-from elegan.networks.residual import ResidualDiscriminator, ResidualGenerator, channel_plan, patches
+from elegan.networks.residual import (
+    ResidualDiscriminator,
+    ResidualGenerator,
+    channel_plan,
+    patch_for,
+    patches,
+    too_coarse,
+)
 from elegan.schedule import cosine, log_cosine
 
 PAPER: dict[str, Any] = dict(patch=1, bounded=False)
@@ -85,12 +92,6 @@ class R3GANConfig(Config):
             raise ValueError("gamma and gamma_end must be more than 0 where their logarithms change.")
 
 
-def patch_of(config: R3GANConfig, spec: Spec) -> int:
-    """The patch that was asked for, or what suits the size of the images."""
-    side = min(spec.image[1:]) if spec.is_image else 0
-    return config.patch or (4 if side >= 64 else 2 if side >= 16 else 1)
-
-
 class R3GAN(Game):
     """Relativistic pairs, R1 and R2, nothing else."""
 
@@ -108,7 +109,7 @@ class R3GAN(Game):
     def players(self) -> tuple[nn.Module, nn.Module]:
         config, spec = self.config, self.spec
         if spec.is_image:
-            patch = patch_of(config, spec)
+            patch = patch_for(spec.real, config.patch)
             levels = patches(*spec.image[1:], patch).levels
             plan = config.widths or channel_plan(config.width, config.narrow, levels)
             build = (config.blocks, config.group, patch)
@@ -136,13 +137,13 @@ class R3GAN(Game):
     def settled(cls, config: R3GANConfig, spec: Spec) -> R3GANConfig:
         gamma = gamma_for(spec.variance) if config.gamma is None else config.gamma
         gamma_end = float(f"{gamma / 3:.3g}") if config.gamma_end is None else config.gamma_end
-        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_of(config, spec))
+        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_for(spec.real, config.patch))
 
     @classmethod
     def refuses(cls, config: R3GANConfig, spec: Spec) -> str | None:
-        patch = patch_of(config, spec)
-        if spec.is_image and min(spec.image[1:]) < 4 * patch:
-            return f"patch is {patch}, and the images leave fewer than 4 of them a side; give a smaller --patch."
+        patch = patch_for(spec.real, config.patch)
+        if coarse := too_coarse(spec.real, patch):
+            return coarse
         levels = patches(*spec.image[1:], patch).levels if spec.is_image else 0
         if config.widths and (not spec.is_image or len(config.widths) != levels + 1):
             return f"widths has {len(config.widths)} numbers and the data want {levels + 1}, one a resolution."

@@ -38,7 +38,7 @@ from elegan.losses.adversarial import log_likelihood_fake, log_likelihood_real
 from elegan.networks.convolution import Convolution
 from elegan.networks.layers import LEAK, LEAKY_GAIN, WideLinear, scaled_normal_
 from elegan.networks.perceptron import FourierGenerator
-from elegan.networks.residual import ResidualGenerator, channel_plan, patches
+from elegan.networks.residual import ResidualGenerator, channel_plan, patch_for, patches
 from elegan.networks.shape import pad_to
 
 
@@ -115,8 +115,7 @@ class Trunk(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], config: SGANConfig) -> None:
         super().__init__()
-        side = min(shape[1:])
-        self.patch = 4 if side >= 64 else 2 if side >= 16 else 1
+        self.patch = patch_for(shape)
         self.pyramid = patches(*shape[1:], self.patch)
         plan = channel_plan(config.width, config.narrow, self.pyramid.levels)[::-1]
         layers: list[nn.Module] = []

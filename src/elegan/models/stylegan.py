@@ -31,7 +31,7 @@ from elegan.game import Batch, Config, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES, relativistic_discriminator, relativistic_generator
 from elegan.losses.path_length import path_length, path_penalty
 from elegan.losses.penalties import gamma_for, zero_centred
-from elegan.networks.residual import channel_plan, patches
+from elegan.networks.residual import channel_plan, patch_for, patches, too_coarse
 from elegan.networks.style import StyleDiscriminator, StyleGenerator, crossed
 from elegan.schedule import cosine
 
@@ -98,12 +98,6 @@ class StyleGANConfig(Config):
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
 
 
-def patch_of(config: StyleGANConfig, spec: Spec) -> int:
-    """The patch that was asked for, or what suits the size of the images."""
-    side = min(spec.image[1:])
-    return config.patch or (4 if side >= 64 else 2 if side >= 16 else 1)
-
-
 class StyleGAN(Game):
     """A style for every layer."""
 
@@ -112,7 +106,7 @@ class StyleGAN(Game):
 
     def __init__(self, config: StyleGANConfig, spec: Spec) -> None:
         super().__init__(config, spec)
-        config, patch = self.config, patch_of(self.config, spec)
+        config, patch = self.config, patch_for(spec.real, self.config.patch)
         self.classes = len(spec.classes) if config.conditional else 0
         self.conditional = self.classes > 0
         self.augmentation = Augmentation.of(config, spec)
@@ -129,15 +123,15 @@ class StyleGAN(Game):
             return config
         gamma = gamma_for(spec.variance) if config.gamma is None else config.gamma
         gamma_end = float(f"{gamma / 3:.3g}") if config.gamma_end is None else config.gamma_end
-        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_of(config, spec))
+        return replace(config, gamma=gamma, gamma_end=gamma_end, patch=patch_for(spec.real, config.patch))
 
     @classmethod
     def refuses(cls, config: StyleGANConfig, spec: Spec) -> str | None:
         if not spec.is_image:
             return "stylegan draws images and the data are vectors; take r3gan or gan."
-        patch = patch_of(config, spec)
-        if min(spec.image[1:]) < 4 * patch:
-            return f"patch is {patch}, and the images leave fewer than 4 of them a side; give a smaller --patch."
+        patch = patch_for(spec.real, config.patch)
+        if coarse := too_coarse(spec.real, patch):
+            return coarse
         levels = patches(*spec.image[1:], patch).levels
         if config.widths and len(config.widths) != levels + 1:
             return f"widths has {len(config.widths)} numbers and the data want {levels + 1}, one a resolution."

@@ -70,6 +70,19 @@ def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
     return [max(narrow, 16 * round(width * 0.6**level / 16)) for level in range(levels + 1)]
 
 
+def patch_for(shape: tuple[int, ...], asked: int | None = None) -> int:
+    """Pixels a side that the networks see and draw as one: what is asked for, or what suits items of this shape."""
+    side = min(shape[1:]) if len(shape) == 3 else 0
+    return asked or (4 if side >= 64 else 2 if side >= 16 else 1)
+
+
+def too_coarse(shape: tuple[int, ...], patch: int) -> str | None:
+    """Why images of this shape can't be seen in such patches, or None where they can."""
+    if len(shape) == 3 and min(shape[1:]) < 4 * patch:
+        return f"patch is {patch}, and the images leave fewer than 4 of them a side; give a smaller --patch."
+    return None
+
+
 def patches(height: int, width: int, patch: int) -> Pyramid:
     """The pyramid of resolutions when the networks see squares of ``patch`` x ``patch`` pixels as one."""
     return pyramid(math.ceil(height / patch), math.ceil(width / patch))
