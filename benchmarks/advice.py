@@ -121,7 +121,7 @@ def case(name: str, asked: Settings, data: Data, out: Path) -> dict[str, Any]:
     sick = {**asked, **fault, "more_data": asked["data"]}
     if name == "200 images":
         sick["data"] = str(out / "few") if (out / "few").exists() else str(few(data, out / "few"))
-    slug = re.sub(r"[^a-z0-9]+", "-", name)
+    slug = re.sub(r"[^a-z0-9]+", "-", name) + ("-grid" if place else "")
     before = played(out / f"{slug}-sick", sick)
     step = before["findings"][0]["steps"][0]
     change = follow(step, {**usual, **sick})

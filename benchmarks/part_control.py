@@ -5,9 +5,9 @@
 
 Every value's direction of hair, glasses, hat and skin moves samples that don't have the value by so many standard
 deviations; or `elegan edit RUN change` does.  An independent judge says of each part how often it changed: the part
-itself ("on"), and the mean of the others ("off").  The exit status is 1 where a part's on is less than three times its
-off, or no more times than along random directions of the same length.  Random ways beside a change are as long as its
-own, sample by sample.
+itself ("on", and to what was asked for), and the mean of the others ("off").  The exit status is 1 where a part's on is
+less than three times its off, or no more times than along random directions of the same length.  Random ways beside a
+change are as long as its own, sample by sample.
 """
 
 import argparse
@@ -81,28 +81,35 @@ class Lever:
         return cls(space, judge, points, judge.predict(space.images(points)), strength, layers)
 
     def changes(self, vectors: Tensor, part: int, values: Sequence[int]) -> np.ndarray:
-        """Which parts changed, bool [moves, parts]: along each direction, of the samples without its value."""
+        """What changed (:func:`told`) along each direction, of the samples without its value."""
         rows = []
         for vector, value in zip(scaled_to(self.space, vectors), values, strict=True):
             moved = steer(self.points.styles, vector.to(self.points.styles), self.strength, self.layers)
             after = self.judge.predict(self.space.images(Points(moved, self.points.label)))
-            rows.append((after != self.before)[self.before[:, part] != value])
+            others = self.before[:, part] != value
+            rows.append(told(after[others], self.before[others], part, value))
         changed: np.ndarray = torch.cat(rows).numpy()
         return changed
 
     def led(self, part: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which parts changed when each other value of a part was asked for, and by random ways as long."""
+        """What changed when each other value of a part was asked for, and by random ways as long."""
         recognisers, names, values = recognisers_of(self.space)
         generator, rows, by_chance = torch.Generator().manual_seed(seed), [], []
         for value in range(len(values[names.index(part)])):
             others = self.before[:, NAMES.index(part)] != value
             start = Points(self.points.styles[others], None)
             after = changed(self.space, start, recognisers, {names.index(part): value}).styles
-            ways = torch.randn(after[:, :1].shape, generator=generator).expand_as(after)
+            ways = torch.randn(after[:, :1].shape, generator=generator).to(after).expand_as(after)
             length = ((after - start.styles).norm(dim=(1, 2)) / ways.norm(dim=(1, 2)))[:, None, None]
             for styles, kept in ((after, rows), (start.styles + length * ways, by_chance)):
-                kept.append(self.judge.predict(self.space.images(Points(styles, None))) != self.before[others])
+                after_it = self.judge.predict(self.space.images(Points(styles, None)))
+                kept.append(told(after_it, self.before[others], NAMES.index(part), value))
         return torch.cat(rows).numpy(), torch.cat(by_chance).numpy()
+
+
+def told(after: Tensor, before: Tensor, part: int, value: int) -> Tensor:
+    """Which parts changed, and whether the part now has the value: bool [moves, parts + 1]."""
+    return torch.cat([after != before, (after[:, part] == value)[:, None]], 1)
 
 
 def ratio_of(changes: np.ndarray, part: int) -> tuple[float, float, float]:
@@ -114,20 +121,20 @@ def ratio_of(changes: np.ndarray, part: int) -> tuple[float, float, float]:
 
 def figures_of(changes: np.ndarray, by_chance: np.ndarray, part: int, seed: int) -> dict[str, float]:
     """Both ways' figures, and a 95 % bootstrap interval of the first's ratio."""
+    reached, changes, by_chance = float(changes[:, -1].mean()), changes[:, :-1], by_chance[:, :-1]
     rng = np.random.default_rng(seed)
     draws = [ratio_of(changes[rng.integers(len(changes), size=len(changes))], part)[2] for _ in range(DRAWS)]
     low, high = np.quantile(draws, [0.025, 0.975])
     names = ("on", "off", "ratio")
     figures = dict(zip(names, ratio_of(changes, part), strict=True))
     figures |= {f"random_{name}": value for name, value in zip(names, ratio_of(by_chance, part), strict=True)}
-    return {**figures, "low": float(low), "high": float(high)}
+    return {**figures, "low": float(low), "high": float(high), "reached": reached}
 
 
 def show(part: str, row: dict[str, float]) -> None:
     """A line a part."""
-    mine = (
-        f"on {row['on']:6.1%}  off {row['off']:6.1%}  ratio {row['ratio']:5.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-    )
+    shares = f"on {row['on']:6.1%}  as asked {row['reached']:6.1%}  off {row['off']:6.1%}"
+    mine = f"{shares}  ratio {row['ratio']:5.2f} [{row['low']:.2f}, {row['high']:.2f}]"
     print(f"{part:8} {mine}  random: on {row['random_on']:6.1%}  off {row['random_off']:6.1%}  ", end="")
     print(f"ratio {row['random_ratio']:.2f}")
 

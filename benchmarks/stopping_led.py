@@ -11,20 +11,20 @@ import argparse
 import copy
 import json
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from stopping import Outcome, data_of, features, loss, ours, read
-from stopping_traces import LOOKED_AT, few, new_training, problems, samples_of_tick
+from stopping_traces import LENGTH, LOOKED_AT, few, new_training, problems, samples_of_tick
 
 from elegan.data import Data
-from elegan.evaluation.stopping import Watch, Yardstick
+from elegan.evaluation.stopping import Watch, Yardstick, decide
 from elegan.files import write_atomically
 from elegan.training.course import MIDDLE
 from elegan.training.loop import Training
-from elegan.verbs.referee import MOST_RETURNS
 
 LONGEST = 2
 """A led training that never settles ends at so many times the images of the trace."""
@@ -40,7 +40,7 @@ class Leader:
         self.eyes = features(folder, f"{facts['problem']}-{facts['train']}", seeing)
         reals = self.eyes.embed(seeing.part("validation")[0][:LOOKED_AT])
         self.yardstick, self.watch = Yardstick.of(reals, LOOKED_AT), Watch()
-        self.spent, self.returns, self.end = 0, list[int](), ""
+        self.spent, self.returned, self.returns, self.end = 0, 0, list[int](), ""
         self.best: tuple[State, float] | None = None
         self.last = float("nan")
 
@@ -55,7 +55,7 @@ class Leader:
                 break
         delivered = self.best[1] if self.best and (self.watch.last_is_worse or self.last != self.last) else self.last
         return {
-            "spent": self.spent, "loss": delivered, "returns": self.returns,
+            "spent": self.spent, "loss": delivered if isfinite(delivered) else None, "returns": self.returns,
             "end": self.end or ("plateau" if self.training.finished else "budget"),
         }  # fmt: skip
 
@@ -70,23 +70,29 @@ class Leader:
             self.last = loss(self.folder, self.facts["problem"], data_of(self.facts["problem"], None, None), samples)
             if self.watch.is_best:
                 self.best = copy.deepcopy(self.training.state()), self.last
-        if broken or self.watch.has_collapsed:
-            self.go_back()
-        elif self.training.course.cooled_at is None and self.watch.has_settled(
-            since=round(MIDDLE * self.facts["schedules"])
-        ):
+        self.act_on(broken)
+
+    def act_on(self, broken: bool) -> None:
+        """What the rule says follows from the looks so far."""
+        course = self.training.course
+        patient_from = None if course.cooled_at is not None else max(self.returned, round(MIDDLE * course.total))
+        action = decide(self.watch, broken=broken, returns=self.training.steadied, patient_from=patient_from)
+        if action == "stop":
+            self.end = "given up"
+        elif action == "cool":
             self.training.cool()
+        elif action == "go back":
+            self.go_back()
 
     def go_back(self) -> None:
-        """To the best look and on more steadily; given up where that has been done too often."""
-        if self.best is None or self.training.steadied >= MOST_RETURNS:
-            self.end = "given up"
-            return
+        """To the best look and on more steadily."""
+        assert self.best is not None
         times = self.training.steadied + 1
         self.returns.append(self.training.images)
         self.training.restore(*copy.deepcopy(self.best[0]))
         self.training.steady(times)
-        self.watch = Watch([sight for sight in self.watch.sights if sight.images <= self.training.images])
+        self.returned, self.last = self.training.images, self.best[1]
+        self.watch = Watch([sight for sight in self.watch.sights if sight.images <= self.returned])
 
 
 def alarmed(folder: Path) -> list[tuple[Path, Outcome]]:
@@ -107,7 +113,8 @@ def main() -> None:
         facts = json.loads(path.read_text())
         problem = next(each for each in problems(None, None) if each.name == facts["problem"])
         training, data = new_training(problem, facts["sickness"], facts["seed"])
-        told = Leader(training, data, asked.folder, facts).lead(LONGEST * facts["ticks"][-1]["images"])
+        told = Leader(training, data, asked.folder, facts).lead(LONGEST * LENGTH * facts["schedules"])
+        told["alarm"] = outcome.alarm
         write_atomically(led, json.dumps(told).encode())
         print(f"{path.stem}: alarm at look {outcome.alarm}; {told}", flush=True)
 

@@ -14,6 +14,7 @@ import elegan
 from elegan.cli import main
 from elegan.errors import UserError
 from elegan.evaluation import sections
+from elegan.evaluation.comparison import PAIRED
 from elegan.verbs import conduct, judge_run
 from elegan.verbs.folder import Folder
 from elegan.verbs.foreign import open_samples
@@ -376,6 +377,12 @@ def test_figures_over_other_features_are_said_to_be(runs, tmp_path, capsys):
     assert main(["evaluate", str(runs / "long"), str(elsewhere), "--out", str(tmp_path / "both")]) == 0
     assert f"Note: B: Its figures are over features-64-00000000, A's over {here};" in capsys.readouterr().out
     assert "features-64-00000000" in (tmp_path / "both" / "comparison.html").read_text()
+    rows = json.loads((tmp_path / "both" / "comparison.json").read_text())["rows"]
+    compared = {row["measure"]: row["difference"]["value"] != "NaN" for row in rows if row["of"] != "pixels"}
+    assert {measure for measure, is_compared in compared.items() if is_compared} <= set(PAIRED)
+    assert compared["kernel_distance"]
+    assert not all(compared.values())
+    assert all(row["better"] is None for row in rows if row["difference"]["value"] == "NaN")
 
 
 def test_runs_that_share_no_data_are_not_compared(runs, capsys):

@@ -195,9 +195,18 @@ def test_cgan_has_a_recipe_for_larger_images():
     config = kind.settled(kind.Config(**kind.presets[kind.default_preset(larger)]), larger)
     assert (config.patch, config.bounded, config.gamma, config.gamma_end) == (2, True, 15.0, 5.0)
     assert "fewer than 4" in kind.refuses(kind.Config(patch=16), larger)
+    assert kind.refuses(kind.Config(patch=16, network="perceptron"), larger) is None
     drawn = kind(config, larger).sample(2, {"label": torch.tensor([0, 1])}, Random((0,)))
     assert drawn.shape == (2, 1, 24, 24)
     assert float(drawn.detach().abs().max()) <= 1
+
+
+def test_cgan_wants_both_penalties_or_none():
+    config = find("cgan").Config
+    for settings in ({"gamma": 0.0}, {"gamma": None, "gamma_end": 0.0}, {"gamma_end": 0.0}):
+        with pytest.raises(ValueError, match="both must be 0"):
+            config(**settings)
+    assert config(gamma=0.0, gamma_end=None).gamma == 0
 
 
 def test_dcgan_refuses_a_penalty_through_batch_normalisation():

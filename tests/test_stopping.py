@@ -11,7 +11,7 @@ import pytest
 
 import elegan
 from elegan.cli import main
-from elegan.evaluation.stopping import LOOKS, Sight, Watch, Yardstick
+from elegan.evaluation.stopping import LOOKS, Sight, Watch, Yardstick, decide
 from elegan.training.checkpoint import load_checkpoint
 from elegan.training.course import MIDDLE, Course
 from elegan.verbs.folder import Folder
@@ -86,6 +86,22 @@ def test_what_was_seen_before_networks_had_grown_makes_no_collapse():
     assert looks.since(0).has_collapsed
     assert not looks.since(grown).has_collapsed
     assert len(looks.since(grown).sights) == 2
+
+
+def test_a_collapse_sends_back_twice_and_then_ends_but_never_among_the_first_looks():
+    late, early = watch(*np.geomspace(1, 0.05, 12), 0.6, 0.6), watch(1.0, 2.5, 2.5)
+    for looks, actions in ((late, ["go back", "go back", "stop"]), (early, ["go back", "go back", "go on"])):
+        said = [decide(looks, broken=False, returns=times, patient_from=None) for times in range(3)]
+        assert said == actions
+    assert decide(early, broken=True, returns=2, patient_from=None) == "stop"
+    assert decide(late, broken=False, returns=0, patient_from=None, comparable_from=None) == "go on"
+    assert decide(Watch(), broken=True, returns=0, patient_from=None) == "stop"
+
+
+def test_patience_begins_anew_where_training_went_back_to():
+    level = watch(1.0, *[0.1] * (LOOKS + 10))
+    assert decide(level, broken=False, returns=1, patient_from=0) == "cool"
+    assert decide(level, broken=False, returns=1, patient_from=1500) == "go on"
 
 
 def test_samples_that_are_all_alike_are_a_collapse():

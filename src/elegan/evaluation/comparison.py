@@ -1,7 +1,7 @@
 """Two runs that were judged beside the same data: which figure is the better, and surely so."""
 
 from collections.abc import Mapping
-from math import hypot, isnan
+from math import hypot, isnan, nan
 
 import numpy as np
 from jaxtyping import Float
@@ -52,19 +52,30 @@ def compare_reports(
 
     A row has "measure", "of" (features, pixels or empty), "a", "b", "difference" (with "value" and "interval"),
     "paired" and "better".  ``paired`` holds differences from :func:`paired_differences`, of the samples and reals that
-    the reports' fidelity is of.  The sentence calls the sides A and B and, where given, by their ``names``.
+    the reports' fidelity is of.  Figures over other features on either side have no difference.  The sentence calls the
+    sides A and B and, where given, by their ``names``.
     """
     theirs = {(row.measure, row.of): row for row in rows_in(b)}
-    rows = [_row(row, theirs[row.measure, row.of], paired) for row in rows_in(a) if (row.measure, row.of) in theirs]
+    alike = features_of(a) == features_of(b)
+    both = [(row, theirs[row.measure, row.of]) for row in rows_in(a) if (row.measure, row.of) in theirs]
+    rows = [_row(*each, paired, alike) for each in both]
     verdicts = str(a.get("verdict")), str(b.get("verdict"))
     better = _better_run(verdicts, rows)
     titles = ("A", "B") if names is None else (f"A ({names[0]})", f"B ({names[1]})")
     return {"rows": rows, "better": better, "sentence": _sentence(verdicts, rows, better, titles)}
 
 
-def _row(a: Row, b: Row, paired: Mapping[str, Estimate]) -> dict[str, object]:
+def features_of(report: Report) -> object:
+    """The name of the features that a report's figures are over."""
+    features = report.get("features")
+    return features.get("name") if isinstance(features, Mapping) else None
+
+
+def _row(a: Row, b: Row, paired: Mapping[str, Estimate], alike: bool) -> dict[str, object]:
     of_fidelity = a.measure in paired and not a.of
     found = paired[a.measure] if of_fidelity else _unpaired(a.figure, b.figure)
+    if not (of_fidelity or alike or a.of == "pixels"):
+        found = Estimate(nan, nan, nan, found.n, 0.0)
     return {
         "measure": a.measure, "of": a.of, "a": a.figure, "b": b.figure, "difference": found.figure(),
         "paired": of_fidelity, "better": _better(a, b, found),

@@ -10,7 +10,7 @@ A training has *settled* when no two of the four still fall (one alone does by c
 last looks, a quarter of all images shown or at least LOOKS of them, the mean of the newer half is not below that of
 the older half by more than both GAIN and what chance explains.  It has *collapsed* when the score is above its best
 by a quarter of the scale, and no more reals are covered than then, in two looks in a row; or when all samples are
-alike in both.
+alike in both.  Among the first looks, which are all in turmoil, it takes the whole scale, and nothing is given up.
 """
 
 from dataclasses import dataclass, field
@@ -35,8 +35,10 @@ TOGETHER = 2
 FLOOR, LEAST = 5.0, 0.2
 """What there was to gain at first is at least so many nulls of a distance, and such a share otherwise."""
 LOST, EARLY = 0.25, 1.0
-"""What must be lost to call it a collapse, in units of what there was to gain; the first looks are all in turmoil."""
+"""What must be lost to call it a collapse, in units of what there was to gain; among the first looks the latter."""
 IN_A_ROW = 2
+MOST_RETURNS = 2
+"""How often a training goes back to its best moment before it is given up."""
 HALVES = 40
 """Random halves of the reals, for the nulls."""
 ALIKE = 0.05
@@ -164,6 +166,11 @@ class Watch:
         return bool(scores[-1] - scores.min() > WORSE) or not self.sights[-1].usable
 
     @property
+    def is_early(self) -> bool:
+        """Whether these are the first looks, all in turmoil: what looks like a collapse there often heals."""
+        return len(self.usable) < LOOKS // 2
+
+    @property
     def has_collapsed(self) -> bool:
         """Whether the last looks have lost much of what had been gained, or were of nothing that can be measured."""
         recent = self.sights[-IN_A_ROW:]
@@ -173,7 +180,7 @@ class Watch:
             return True
         sums, uncovered = self.shares().sum(axis=1), np.array([sight.uncovered for sight in self.usable])
         best = int(self.scores().argmin())
-        limit = LOST if len(sums) >= LOOKS // 2 else EARLY
+        limit = EARLY if self.is_early else LOST
         lost = (sums - sums[best] > limit * max(float(sums[0]), 1e-9)) & (uncovered > uncovered[best] - COVERED)
         return bool(lost[-IN_A_ROW:].all())
 
@@ -202,6 +209,23 @@ class Watch:
 
     def _gains(self, window: int) -> bool:
         return sum(_falls(each) for each in self.shares()[-window:].T) >= TOGETHER
+
+
+def decide(
+    watch: Watch, *, broken: bool, returns: int, patient_from: int | None, comparable_from: int | None = 0
+) -> Action:
+    """How a training goes on after its last look, having gone back ``returns`` times.
+
+    ``broken``: its numbers are not finite.  Patience begins at ``patient_from`` images; None where nothing waits for a
+    plateau.  Looks before ``comparable_from`` prove no collapse; None where none is looked for.
+    """
+    collapsed = comparable_from is not None and watch.since(comparable_from).has_collapsed
+    if broken or collapsed:
+        if watch.best is not None and returns < MOST_RETURNS:
+            return "go back"
+        if broken or not watch.is_early:
+            return "stop"
+    return "cool" if patient_from is not None and watch.has_settled(patient_from) else "go on"
 
 
 def _falls(series: Float[np.ndarray, " looks"]) -> bool:

@@ -66,9 +66,9 @@ class CGANConfig(Config):
     blocks: int = 1
     """Residual blocks at each resolution; hidden layers for vectors."""
     patch: int | None = 1
-    """Pixels a side that the networks see and draw as one; None: 4 from 64x64, 2 from 16x16, 1 below."""
+    """Pixels a side that residual networks see and draw as one; None: 4 from 64x64, 2 from 16x16, 1 below."""
     bounded: bool = False
-    """Generated images end in tanh."""
+    """Images of residual networks end in tanh."""
     features: int = 128
     """Units of the discriminator's last hidden layer."""
 
@@ -76,7 +76,7 @@ class CGANConfig(Config):
         super().__post_init__()
         if self.burn_in > 1:
             raise ValueError(f"burn_in is {self.burn_in}; it must lie between 0 and 1.")
-        if None not in (self.gamma, self.gamma_end) and (self.gamma == 0) != (self.gamma_end == 0):
+        if self.gamma_end is not None and (self.gamma == 0) != (self.gamma_end == 0):
             raise ValueError(f"gamma is {self.gamma} and gamma_end {self.gamma_end}; both must be 0 or both more.")
 
 
@@ -138,7 +138,8 @@ class CGAN(Game):
     @classmethod
     def refuses(cls, config: CGANConfig, spec: Spec) -> str | None:
         if len(spec.classes) > 1:
-            return too_coarse(spec.real, patch_for(spec.real, config.patch))
+            sees_patches = config.network == "residual"
+            return too_coarse(spec.real, patch_for(spec.real, config.patch)) if sees_patches else None
         return (
             "cgan draws what a label asks for and the data have no labels; sort the images into one folder a "
             "class, add a labels.csv, or take r3gan or dcgan."

@@ -10,7 +10,7 @@ import numpy as np
 from elegan.data import Data
 from elegan.errors import UserError
 from elegan.evaluation.case import Case
-from elegan.evaluation.comparison import compare_reports, paired_differences
+from elegan.evaluation.comparison import compare_reports, features_of, paired_differences
 from elegan.evaluation.estimate import FEWEST, Estimate
 from elegan.evaluation.labels import SHARES
 from elegan.evaluation.report import counted, name_of, write_comparison
@@ -68,9 +68,11 @@ def compare(
 def _side(name: str, run: Run, report: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, str]:
     said = {"name": name, "path": str(run.path), "verdict": report["verdict"], "sentence": report["sentence"]["en"]}
     notes = [report["unfinished"]["en"]] if report.get("unfinished") else []
-    theirs, ours = (each.get("features", {}).get("name") for each in (report, first))
+    theirs, ours = features_of(report), features_of(first)
     if theirs != ours:
-        notes.append(f"Its figures are over {theirs}, A's over {ours}; the differences are over A's and hold for both.")
+        notes.append(
+            f"Its figures are over {theirs}, A's over {ours}; only what was measured again over A's is compared."
+        )
     return {**said, "note": " ".join(notes)} if notes else said
 
 

@@ -13,7 +13,7 @@ from elegan.errors import UserError
 from elegan.evaluation.features import Coordinates, Embedder, Features, load_features, train_features
 from elegan.evaluation.judge import Standard, quick_look
 from elegan.evaluation.modes import Mixture
-from elegan.evaluation.stopping import Action, Sight, Watch, Yardstick
+from elegan.evaluation.stopping import Action, Sight, Watch, Yardstick, decide
 from elegan.game import Random
 from elegan.json_values import as_json
 from elegan.training.course import MIDDLE
@@ -25,8 +25,6 @@ from elegan.verbs.probe import tick_belief
 LOOKED_AT = 500
 LOOK_SEED = 2
 """Every look uses the same latent points, so that looks can be compared."""
-MOST_RETURNS = 2
-"""How often a training goes back to its best moment before it is given up."""
 
 
 class Referee:
@@ -89,15 +87,16 @@ class Referee:
 
     def decide(self, training: Training, diverged: bool) -> Action:
         """How to go on after a look."""
-        course = training.course
-        comparable = self.watch.since(round(training.game.steady_from() * course.total))
-        if diverged or (self.chooses and comparable.has_collapsed):
-            if self.enabled and self.watch.best is not None and training.steadied < MOST_RETURNS:
-                return "go back"
-            return "stop"
-        if not self.enabled or not course.waits or course.cooled_at is not None:
-            return "go on"
-        return "cool" if self.watch.has_settled(since=round(MIDDLE * course.total)) else "go on"
+        if not self.enabled:
+            return "stop" if diverged else "go on"
+        course, patient_from = training.course, None
+        if course.waits and course.cooled_at is None:
+            returned = max((line["to"] for line in self.folder.returns()), default=0)
+            patient_from = max(round(MIDDLE * course.total), returned)
+        steady = round(training.game.steady_from() * course.total) if self.chooses else None
+        return decide(
+            self.watch, broken=diverged, returns=training.steadied, patient_from=patient_from, comparable_from=steady
+        )
 
 
 def _sight(images: int, look: dict[str, Any]) -> Sight:

@@ -17,6 +17,10 @@ from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Source, Space, condition_of, sources_in
 
 CELL, MEASURED = 96, 1_000
+EXAMPLES, EXAMPLES_SEED = 1_500, 20_210_331
+"""So many samples are looked at for some that have what is wished for already."""
+UNLIKE = 4.0
+"""What the other parts weigh when an example is chosen, beside the squared distance in standard deviations."""
 MOST_POINTS = 64
 
 
@@ -26,8 +30,8 @@ def changing_sheet(
     """A row of points as they are, and a row of them with other values of some parts: "hat=crown,glasses=none".
 
     "changed" is the share of the points that show all that was wished for, and "kept" the share of their other parts
-    that are as before, None where there are no others: in the eyes of the recognisers that led the change, so no less
-    than others would see.
+    that are as before, None where there are no others: in the eyes of the recognisers that led the change, which
+    usually see more of it than others.
     """
     if steps < 1:
         raise UserError(f"--steps is {steps}; it must be 1 or more.")
@@ -54,23 +58,52 @@ def changed(
     def render(styles: Tensor) -> Tensor:
         return space.game.render(styles, condition).float()
 
-    return Points(change(render, points.styles, scale, recognisers, wanted, steps=steps), points.label)
+    examples = _examples(space, points, scale, recognisers, wanted)
+    return Points(change(render, points.styles, scale, recognisers, wanted, examples, steps=steps), points.label)
+
+
+def _examples(
+    space: Space, points: Points, scale: Tensor, recognisers: Sequence[Recogniser], wanted: Mapping[int, int]
+) -> Tensor | None:
+    """For each point the style of a sample that has the values wanted: near, and alike in the other parts."""
+    drawn = space.drawn(EXAMPLES, EXAMPLES_SEED)
+    told = [each.predict(space.images(drawn).to(space.device)) for each in recognisers]
+    has = torch.stack([_has(each, wanted) for each in told]).all(0)
+    if not bool(has.any()):
+        return None
+    styles, parts = drawn.styles[has], told[0][has]
+    others = [part for part in range(parts.shape[1]) if part not in wanted]
+    ours = recognisers[0].predict(space.images(points).to(space.device))
+    chosen = []
+    for style, own in zip(points.styles, ours, strict=True):
+        far = ((styles - style) / scale).square().mean((1, 2))
+        unlike = (parts[:, others] != own[others]).double().mean(1) if others else torch.zeros_like(far)
+        chosen.append(styles[int((far + UNLIKE * unlike).argmin())])
+    return torch.stack(chosen)
+
+
+def _has(told: Tensor, wanted: Mapping[int, int]) -> Tensor:
+    """Which of the images [n], of whose parts [n, parts] a recogniser told, have all values wanted."""
+    return torch.stack([told[:, part] == value for part, value in wanted.items()]).all(0)
 
 
 def wishes_in(text: str, names: Sequence[str], values: Sequence[Sequence[str]]) -> dict[int, int]:
     """Part → value from "hat=crown,glasses=none"; of classes the class alone will do.  Raises UserError."""
-    wanted = {}
+    if tuple(names) == ("class",) and text.strip() in values[0]:
+        return {0: list(values[0]).index(text.strip())}
+    wanted: dict[int, int] = {}
     for wish in text.split(","):
         name, _, value = (word.strip() for word in wish.partition("="))
-        if names == ("class",) and not value:
-            name, value = "class", name
+        if not name:
+            raise UserError(f'--part is "{text}"; give PART=VALUE, several with commas between them, as hat=crown.')
         if name not in names:
             raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
         part = list(names).index(name)
         if value not in values[part]:
             known = [f"{name}={each}" for each in values[part]]
             asked = f'"{value}" is no {name}' if value else f'--part names no value of "{name}"'
-            raise UserError(f"{asked}; give one of {', '.join(known)}.{nearest(f'{name}={value}', known)}")
+            close = nearest(f"{name}={value}", known) if value else ""
+            raise UserError(f"{asked}; give one of {', '.join(known)}.{close}")
         if part in wanted:
             raise UserError(f'--part names "{name}" twice; give one value of it.')
         wanted[part] = list(values[part]).index(value)
@@ -84,7 +117,7 @@ def _told(
     were, are = (
         [each.predict(space.images(points).to(space.device)) for each in recognisers] for points in (before, after)
     )
-    has = torch.stack([torch.stack([told[:, p] == v for p, v in wanted.items()]).all(0) for told in are]).all(0)
+    has = torch.stack([_has(told, wanted) for told in are]).all(0)
     others = [part for part in range(were[0].shape[1]) if part not in wanted]
     same = torch.stack([now[:, others] == then[:, others] for now, then in zip(are, were, strict=True)]).all(0)
     return {"changed": float(has.double().mean()), "kept": float(same.double().mean()) if others else None}

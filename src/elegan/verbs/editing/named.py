@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def named_directions(space: Space) -> NamedDirections:
     found = _read(path, space.run.weights_sha256)
     if found is None:
         found = find_named_directions(space)
-        _write(path, found, space.run.weights_sha256)
+        with suppress(OSError):  # only the next call would have been quicker
+            _write(path, found, space.run.weights_sha256)
     return found
 
 

@@ -1,6 +1,7 @@
 """The recognisers of a run's data, taught once and kept in its folder: they say which parts an image shows."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from elegan.latent.recogniser import SEED
 from elegan.verbs.editing.space import Space
 
 FILE = "recognisers.safetensors"
+FEWEST = 20
 NUMBER = 2
 """Taught apart: what only one of them sees is no change of the image."""
 
@@ -31,8 +33,9 @@ def recognisers_of(space: Space) -> tuple[list[Recogniser], tuple[str, ...], tup
     said = json.dumps({"data": data.fingerprint, "names": names, "values": values})
     found = _read(path, said, space.game.spec.image, counts)
     if found is None:
-        found = [_taught(data, table, counts, SEED + number) for number in range(NUMBER)]
-        _write(path, said, found)
+        found = [_taught(space, data, table, counts, SEED + number) for number in range(NUMBER)]
+        with suppress(OSError):  # only the next call would have been quicker
+            _write(path, said, found)
     return [recogniser.to(space.device) for recogniser in found], names, values
 
 
@@ -53,9 +56,14 @@ def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str
     return ("class",), (tuple(map(str, data.classes)),), data.labels[:, None]
 
 
-def _taught(data: Data, table: np.ndarray, counts: list[int], seed: int) -> Recogniser:
+def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], seed: int) -> Recogniser:
     """A recogniser of the training images' parts, measured on the validation images; unlabelled ones are left out."""
     train, held = (rows[(table[rows] >= 0).all(1)] for rows in map(data.indices, ("train", "validation")))
+    if len(train) < FEWEST or len(held) == 0:
+        raise UserError(
+            f"Of the data of {space.run.path} {len(train)} training and {len(held)} validation images say what they "
+            f"show; {FEWEST} and 1 are the fewest that parts can be learned from."
+        )
     rows = torch.from_numpy(table)
     known = data.tensor(held), rows[held]
     return train_recogniser(data.tensor(train), rows[train], counts, known, seed=seed)
@@ -82,7 +90,9 @@ def _read(path: Path, said: str, shape: tuple[int, int, int], counts: list[int])
             recogniser = Recogniser(shape, counts)
             recogniser.accuracy = own.pop("accuracy").tolist()
             recogniser.load_state_dict(own)
+            if len(recogniser.accuracy) != len(counts) or not all(bool(each.isfinite().all()) for each in own.values()):
+                return None
             found.append(recogniser.eval().requires_grad_(False))
         return found
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
         return None
