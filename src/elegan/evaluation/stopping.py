@@ -168,7 +168,7 @@ class Watch:
     @property
     def is_early(self) -> bool:
         """Whether these are the first looks, all in turmoil: what looks like a collapse there often heals."""
-        return len(self.usable) < LOOKS // 2
+        return len(self.sights) < LOOKS // 2
 
     @property
     def has_collapsed(self) -> bool:
