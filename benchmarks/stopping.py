@@ -85,7 +85,7 @@ def ours(trace: Trace) -> Outcome:
     watch = Watch()
     for tick, sight in enumerate(trace.sights):
         watch.sights.append(sight)
-        if watch.has_collapsed and trace.led and trace.led["alarm"] == tick and trace.led["loss"] is not None:
+        if watch.has_collapsed and trace.led and trace.led.get("alarm") == tick and trace.led["loss"] is not None:
             return Outcome(tick, trace.led["spent"], tick, tick, trace.led["loss"])
         if watch.has_collapsed:
             return Outcome(tick, sight.images, _best_of(trace, watch), tick)
