@@ -1,13 +1,13 @@
 """Does arithmetic on latents do what it says?  A with glasses − A + B, over 200 trials on a run on avatars.
 
-    python benchmarks/arithmetic.py RUN [--trials 200] [--average 400] [--strength 5] [--layers 3-5] [--seed 0]
+    python benchmarks/arithmetic.py RUN [--trials 200] [--average 400] [--channels 10] [--strength 9] [--seed 0]
 
 In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and "without"
 that of their doubles: for each the sample without glasses that shares the most other parts with it, as the tool's own
-recogniser tells them, so that nothing but glasses differs on average.  An independent judge says whether the sum has
-glasses, and how many of B's nine other parts it kept.  Beside it stand concepts of fewer samples, the sum of pixels
-instead of latents, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept parts fall
-below 80 %.
+recogniser tells them, so that nothing but glasses differs on average.  What differs is added in a few channels, as by
+`elegan edit RUN arithmetic --channels`.  An independent judge says whether the sum has glasses, and how many of B's
+nine other parts it kept.  Beside it stand concepts of fewer samples, sums of whole latents in layers 3 to 5, sums of
+pixels, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept parts fall below 80 %.
 """
 
 import argparse
@@ -20,11 +20,14 @@ import torch
 from avatar_judge import NAMES, judge_for
 from torch import Tensor
 
-from elegan.latent import combine, mix
-from elegan.verbs.editing.named import parts_of, recogniser_for
+from elegan.verbs.editing.channels import summed_in_channels
+from elegan.verbs.editing.mixing import summed
+from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Space
 
 POOL, POOL_SEED, BAR = 4_000, 314_159, 0.8
+WHOLE_STRENGTH, WHOLE_LAYERS = 5.0, (3, 4, 5)
+"""What does best where whole styles are added."""
 GLASSES = NAMES.index("glasses")
 OTHERS = [index for index in range(len(NAMES)) if index != GLASSES]
 
@@ -35,21 +38,22 @@ def main() -> int:
     parser.add_argument("run", help="a finished run on avatars")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--average", type=int, default=400, help="samples a concept")
-    parser.add_argument("--strength", type=float, default=5.0, help="how much of the difference is added to B")
-    parser.add_argument("--layers", default="3-5", help="the layers that it is added in, as in elegan edit")
+    parser.add_argument("--strength", type=float, default=9.0, help="how much of the difference is added to B")
+    parser.add_argument("--channels", type=int, default=10, help="in how many channels, as in elegan edit")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     space = Space(asked.run)
     judge = judge_for(space)
     print("the judge's accuracy:", dict(zip(NAMES, np.round(judge.accuracy, 3).tolist(), strict=True)))
-    pool = Pool.of(space, asked.strength, space.layers(asked.layers), np.random.default_rng(asked.seed))
+    pool = Pool.of(space, asked.strength, asked.channels, np.random.default_rng(asked.seed))
     if len(pool.without) < asked.trials or min(len(pool.without), len(pool.having)) <= asked.average:
         raise SystemExit(f"Of {POOL} samples {len(pool.having)} have glasses; too many or too few for this benchmark.")
     bases = pool.rng.choice(pool.without, asked.trials, replace=False)
     before = judge.predict(pool.images[bases])
     bare = (before[:, GLASSES] == 0).numpy()
     bases, before = bases[bare], before[torch.from_numpy(bare)]
-    images = {f"latents, concepts of {count}": pool.latent_sums(bases, count) for count in (asked.average, 3, 1)}
+    images = {f"channels, concepts of {count}": pool.channel_sums(bases, count) for count in (asked.average, 3, 1)}
+    images |= {f"latents, concepts of {count}": pool.latent_sums(bases, count) for count in (asked.average, 3)}
     images[f"pixels, concepts of {asked.average}"] = pool.pixel_sums(bases, asked.average)
     images["other samples (base rate)"] = pool.images[pool.rng.choice(POOL, len(bases))]
     figures = {name: figures_of(judge.predict(made), before) for name, made in images.items()}
@@ -70,36 +74,44 @@ class Pool:
     having: np.ndarray
     without: np.ndarray
     strength: float
-    layers: list[int]
+    channels: int
     rng: np.random.Generator
 
     @classmethod
-    def of(cls, space: Space, strength: float, layers: list[int], rng: np.random.Generator) -> "Pool":
-        data = space.run.open_data()
-        _, values, table = parts_of(space, data)
-        recogniser = recogniser_for(data, table, [len(names) for names in values])
+    def of(cls, space: Space, strength: float, channels: int, rng: np.random.Generator) -> "Pool":
+        recogniser = recognisers_of(space)[0][0]
         points = space.drawn(POOL, POOL_SEED)
         images = space.images(points)
         told = recogniser.predict(images).numpy()
         glasses = told[:, GLASSES]
         having, without = np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0)
-        return cls(space, points, images, told, having, without, strength, layers, rng)
+        return cls(space, points, images, told, having, without, strength, channels, rng)
+
+    def channel_sums(self, bases: np.ndarray, count: int) -> Tensor:
+        """The images of A with glasses − A + B in the channels that tell these apart."""
+        return torch.cat([self.space.images(self._in_channels(base, *self._picked(base, count))) for base in bases])
+
+    def _in_channels(self, base: int, having: np.ndarray, without: np.ndarray) -> Points:
+        groups = [self.points.styles[having]], [self.points.styles[without]]
+        return summed_in_channels(self.space, self._at(base), *groups, self.strength, self.channels)
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
-        """The images of A with glasses − A + B in latents."""
-        styles = []
+        """The same in whole styles, of the layers and with the strength that do best there."""
+        sums = []
         for base in bases:
-            having, without = (self.points.styles[rows] * self.strength for rows in self._picked(base, count))
-            own = self.points.styles[base : base + 1]
-            styles.append(mix(own, combine([having, own], [without], self.space.length), self.layers))
-        return self.space.images(Points(torch.cat(styles), None))
+            having, without = ([self.points.styles[rows]] for rows in self._picked(base, count))
+            sums.append(summed(self.space, self._at(base), having, without, WHOLE_STRENGTH, WHOLE_LAYERS).styles)
+        return self.space.images(Points(torch.cat(sums), None))
+
+    def _at(self, base: int) -> Points:
+        return Points(self.points.styles[base : base + 1], None)
 
     def pixel_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The same sum of images, clipped to what an image may hold."""
         sums = []
         for base in bases:
             having, without = (self.images[rows].mean(0) for rows in self._picked(base, count))
-            sums.append((self.images[base] + self.strength * (having - without)).clamp(-1, 1))
+            sums.append((self.images[base] + WHOLE_STRENGTH * (having - without)).clamp(-1, 1))
         return torch.stack(sums)
 
     def _picked(self, but: int, count: int) -> tuple[np.ndarray, np.ndarray]:

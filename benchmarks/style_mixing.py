@@ -2,10 +2,11 @@
 
     python benchmarks/style_mixing.py RUN [--pairs 300] [--seed 0]
 
-For each crossover the layers before it are A's and the rest B's.  Of the parts in which an independent judge sees A and
-B differ, the share that the mixture has from A, a column a part: shapes are to come with the coarse layers and colours
-with the fine ones.  The exit status is 1 unless at some crossover most shapes (hair, hat, glasses, face) are A's and
-most colours (background, shirt, skin, hair colour) are B's.
+For each crossover the layers before it are A's and the rest B's; then B's are the channels of the colours, and A's
+those of everything else, as by `elegan edit RUN mix --parts`.  Of the parts in which an independent judge sees A and B
+differ, the share that the mixture has from A, a column a part: shapes are to be A's and colours B's.  The exit status
+is 1 unless some mixture has most shapes (hair, hat, glasses, face) from A and most colours (background, shirt, skin,
+hair colour) from B.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 
 from elegan.latent import mix
+from elegan.verbs.editing.channels import carried, taking_channels
 from elegan.verbs.editing.space import Points, Space
 
 SHAPES, COLOURS = ("hair", "hat", "glasses", "face"), ("background", "shirt", "skin", "hair colour")
@@ -24,7 +26,7 @@ SEED = 161_803
 
 
 def main() -> int:
-    """1 where no crossover parts shapes from colours, else 0."""
+    """1 where no mixture parts shapes from colours, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", help="a finished run of stylegan on avatars")
     parser.add_argument("--pairs", type=int, default=300)
@@ -35,13 +37,18 @@ def main() -> int:
     points = space.drawn(2 * asked.pairs, SEED + asked.seed)
     first, second = points.styles.chunk(2)
     parts_a, parts_b = judge.predict(space.images(points)).chunk(2)
-    print(f"{'layers of A':14}" + "".join(f"{name:>13}" for name in NAMES))
     rows = {}
     for crossover in range(1, space.shape[0]):
         mixed = mix(first, second, range(crossover, space.shape[0]))
         parts = judge.predict(space.images(Points(mixed, None)))
-        rows[crossover] = shares(parts, parts_a, parts_b)
-        print(f"0 to {crossover - 1:<9}" + "".join(f"{rows[crossover][name]:>13.0%}" for name in NAMES))
+        rows[f"0 to {crossover - 1}"] = shares(parts, parts_a, parts_b)
+    carrying = carried(space, ",".join(COLOURS))
+    own = Points(first, None)
+    parts = judge.predict(space.images(taking_channels(space, own, second, carrying)))
+    rows[f"{int((~carrying).sum())} channels"] = shares(parts, parts_a, parts_b)
+    print(f"{'of A':14}" + "".join(f"{name:>13}" for name in NAMES))
+    for what, row in rows.items():
+        print(f"{what:14}" + "".join(f"{row[name]:>13.0%}" for name in NAMES))
     print(json.dumps(rows))
     return int(not any(told_apart(row) for row in rows.values()))
 

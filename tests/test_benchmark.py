@@ -1,6 +1,5 @@
 """`elegan benchmark`: its figures are whole, its counts are right, and both sides play the same game."""
 
-import importlib.util
 import json
 import math
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from scripts import NAMES, script
 
 from elegan.cli import main
 from elegan.errors import UserError
@@ -31,15 +31,6 @@ from elegan.verbs.benchmarking.workers import worker
 TINY = Effort(rounds=1, seconds=0.01, starts=0)
 SMALL = {"width": 8, "narrow": 8, "blocks": 1, "latent": 8}
 R3GAN = Case("r3gan", size="8", batch=4, settings=SMALL)
-
-
-def script():
-    """benchmarks/engine.py as a module."""
-    path = Path(__file__).parents[1] / "benchmarks" / "engine.py"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("engine_benchmark", path))
-    sys.modules[module.__name__] = module
-    module.__spec__.loader.exec_module(module)
-    return module
 
 
 def figures_in(value):
@@ -272,8 +263,13 @@ def test_a_case_that_cannot_be_built_is_refused():
         check(Case("r3gan", size="8", settings={"widths": (20, 20), "group": 12}))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_benchmark_still_fits_the_house(name):
+    assert script(name).__doc__
+
+
 def test_the_table_of_the_history_shows_what_missed_its_bar(tmp_path):
-    engine = script()
+    engine = script("engine")
     bar = engine.BARS[0]
     run = {
         "date": "2026-01-02", "elegan": "1", "torch": "2", "load": {"quiet": True},

@@ -1,11 +1,8 @@
 """Known cheats and sicknesses, none of which may fool the referee: the cases of benchmarks/cross_examination.py."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from scripts import script
 from sklearn.datasets import load_digits
 
 from elegan.evaluation.features import train_features
@@ -18,18 +15,7 @@ QUICK = (
     "shifted by one pixel",
 )  # fmt: skip
 """The others are among the tests of the verdict."""
-
-
-def script():
-    """benchmarks/cross_examination.py as a module."""
-    path = Path(__file__).parents[1] / "benchmarks" / "cross_examination.py"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location("cross_examination", path))
-    sys.modules[module.__name__] = module
-    module.__spec__.loader.exec_module(module)
-    return module
-
-
-EXAMINATION = script()
+EXAMINATION = script("cross_examination")
 
 
 def digits(seed):

@@ -16,11 +16,14 @@ from elegan.errors import UserError
 from elegan.game import Config, Game, Random, Spec
 from elegan.latent import (
     boundary,
+    carriers,
     change,
     closed_form_directions,
     combine,
     conditional,
     has_latents,
+    has_scales,
+    influence,
     interpolate,
     is_normal,
     laplacian_distance,
@@ -28,6 +31,7 @@ from elegan.latent import (
     principal_directions,
     project,
     steer,
+    strongest,
     train_recogniser,
     truncate,
     walk,
@@ -40,7 +44,7 @@ from elegan.verbs.editing import changing, recognising
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.film import write_film
-from elegan.verbs.editing.mixing import arithmetic
+from elegan.verbs.editing.mixing import arithmetic, mixing_grid
 from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
 from elegan.verbs.editing.space import Space, sources_in, with_channels_on_white
 from elegan.verbs.folder import Folder
@@ -77,6 +81,16 @@ class Squares(Game):
         images[:, :, :4, 4:] += (1 + styles[:, 1, 1].tanh())[:, None, None, None]
         images[:, :, 4:, :4] += (1 + styles[:, 2, 2].tanh())[:, None, None, None]
         return images
+
+    def scales(self, styles):
+        return 2 * styles.flatten(1) + 1
+
+    def render_scales(self, scales, condition):
+        return self.render((scales - 1).unflatten(1, (LAYERS, SIZE)) / 2, condition)
+
+
+LIGHTS = [layer * SIZE + layer for layer in range(LAYERS)]
+"""The channels of Squares that do anything: the k-th lights the k-th square."""
 
 
 def normal(*shape, seed=0):
@@ -290,6 +304,32 @@ def test_a_change_reaches_the_value_and_leaves_the_others():
     torch.testing.assert_close(alone, after[:1], atol=1e-3, rtol=0)  # whatever is beside it
 
 
+def test_the_strongest_channels_are_those_that_differ_most_by_their_own_measure():
+    difference, deviation = torch.tensor([4.0, -3.0, 1.0, 0.1]), torch.tensor([8.0, 1.0, 0.5, 0.0])
+    assert strongest(difference, deviation, 1).tolist() == [0, 0, 0, pytest.approx(0.1)]  # hardly ever differs
+    assert strongest(difference, torch.tensor([8.0, 1.0, 0.5, 1.0]), 2).tolist() == [0, -3, 1, 0]
+    for count in (0, 5):
+        with pytest.raises(ValueError, match="1 to 4"):
+            strongest(difference, deviation, count)
+
+
+def test_influence_on_a_linear_generator_is_its_closed_form():
+    """Parts M s: channel c has M_pc² σ_c² of Σ_c M_pc² σ_c², whatever the random projections."""
+    matrix, deviation = normal(2, 5), torch.arange(1.0, 6.0)
+    shares = influence(lambda s: s @ matrix.T, lambda seen: seen.split(1, 1), normal(7, 5, seed=1), deviation)
+    expected = (matrix * deviation).square().T
+    torch.testing.assert_close(shares, expected / expected.sum(0))
+
+
+def test_carriers_have_more_to_do_with_the_parts_named_than_with_the_rest():
+    shares = torch.tensor([[0.6, 0.1, 0.1], [0.3, 0.2, 0.8], [0.1, 0.7, 0.1]])
+    assert carriers(shares, [0]).tolist() == [True, False, False]
+    assert carriers(shares, [1, 2]).tolist() == [False, True, True]
+    for parts in ([], [0, 1, 2]):
+        with pytest.raises(ValueError, match="some must be"):
+            carriers(shares, parts)
+
+
 # the contract -----------------------------------------------------------------------------------------------------
 
 
@@ -308,6 +348,9 @@ def test_every_model_with_latents_samples_by_rendering_its_styles(name):
         styles = game.styles(game.latents(3, Random((4,))), condition)
         rendered = game.render(styles, condition)
     assert torch.equal(sampled, rendered)
+    if has_scales(game):
+        with torch.no_grad():
+            assert torch.equal(game.render_scales(game.scales(styles), condition), sampled)
     assert styles.shape[1] == 1 or not is_normal(game)
     assert game.mean_style(3, condition).shape == styles.shape
     for weight in game.style_weights():
@@ -377,10 +420,51 @@ def test_concepts_are_added_in_the_layers_that_are_asked_for(squares, tmp_path, 
     torch.testing.assert_close(drawn[-1][:, [0, 2]], base[:, [0, 2]])
 
 
+def test_concepts_are_added_in_the_channels_that_differ_the_most(squares, tmp_path, monkeypatch):
+    drawn, pixels = [], squares.pixels
+    monkeypatch.setattr(squares, "pixels", lambda points: drawn.append(points) or pixels(points))
+    seeds = [seed for seed in range(40) if squares.drawn(1, seed).styles[0, 0, 3] > 1][:4]
+    others = [seed for seed in range(40) if squares.drawn(1, seed).styles[0, 0, 3] < -1][:4]
+    done = arithmetic(squares, tmp_path / "a.png", plus=[seeds, "4"], minus=[others], channels=LAYERS, strength=2.0)
+    assert done["channels"] == LAYERS
+    answer, base = drawn[-1], squares.scales(squares.drawn(1, 4).styles)
+    moved = (answer.scales - base)[0]
+    assert moved.nonzero().flatten().tolist() == [3, SIZE + 3, 2 * SIZE + 3]  # all layers have one style
+    difference = torch.cat([squares.drawn(1, s).styles for s in seeds]).mean(0)
+    difference = difference - torch.cat([squares.drawn(1, s).styles for s in others]).mean(0)
+    torch.testing.assert_close(moved[3], 2 * 2 * difference[0, 3], rtol=1e-4, atol=1e-5)
+
+
+def test_a_concept_that_nothing_is_taken_from_is_what_differs_from_the_mean(squares, tmp_path, monkeypatch):
+    drawn, pixels = [], squares.pixels
+    monkeypatch.setattr(squares, "pixels", lambda points: drawn.append(points) or pixels(points))
+    arithmetic(squares, tmp_path / "a.png", plus=["6", "4"], channels=LAYERS * SIZE)
+    one, base = (squares.scales(squares.drawn(1, seed).styles) for seed in (6, 4))
+    mean = squares.scales(squares.measured).mean(0)
+    torch.testing.assert_close(drawn[-1].scales, base + one - mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"channels": 0}, "has 18, so give 1 to as many"),
+        ({"channels": 19}, "has 18, so give 1 to as many"),
+        ({"channels": 2, "layers": "1"}, "both given"),
+    ],
+)
+def test_channels_that_there_are_not_are_answered(squares, tmp_path, options, said):
+    with pytest.raises(UserError, match=said):
+        arithmetic(squares, tmp_path / "a.png", plus=["6", "4"], **options)
+    assert not (tmp_path / "a.png").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["mix"], "no layers to mix"),
+        (["mix", "--parts", "class"], "don't scale channels"),
+        (["mix", "--parts", "class", "--layers", "0"], "both given"),
+        (["arithmetic", "--plus", "1", "--plus", "2", "--channels", "3"], "don't scale channels"),
         (["arithmetic"], "give --plus"),
         (["arithmetic", "--plus", "1,missing.png"], "missing.png"),
         (["walk", "--seeds", "1,2"], "end it in .gif"),
@@ -456,8 +540,6 @@ def test_a_style_model_mixes_truncates_and_has_directions_in_its_layers(tmp_path
 
 
 def test_a_mixing_grid_has_a_column_of_rows_and_a_row_of_columns(squares, tmp_path):
-    from elegan.verbs.editing.mixing import mixing_grid
-
     done = mixing_grid(squares, tmp_path / "a.png", rows="1,2", columns="3,4,5", layers="0,2")
     assert done["layers"] == [0, 2]
     assert read_label(tmp_path / "a.png").seed == 1
@@ -558,6 +640,21 @@ def test_parts_are_changed_by_the_command_and_its_recognisers_are_kept(lit, tmp_
     monkeypatch.setattr(recognising, "_write", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
     edit("run", "change", out=tmp_path / "d.png", part="first=lit", seeds=[1])
     assert not kept.exists()
+
+
+def test_the_parts_named_come_from_the_column_and_the_rest_from_the_row(lit, tmp_path, monkeypatch):
+    drawn, pixels = [], lit.pixels
+    monkeypatch.setattr(lit, "pixels", lambda points: drawn.append(points) or pixels(points))
+    done = mixing_grid(lit, tmp_path / "a.png", rows="1", columns="2,3", parts="second, third")
+    assert done["parts"] == ["second", "third"]
+    row, columns = lit.scales(lit.drawn(1, 1).styles), lit.scales(lit.points([2, 3]).styles)
+    mixed = drawn[-1].scales
+    torch.testing.assert_close(mixed[:, LIGHTS[1:]], columns[:, LIGHTS[1:]])
+    torch.testing.assert_close(mixed[:, LIGHTS[:1]], row[:, LIGHTS[:1]].expand(2, 1))
+    for parts, said in (("secnd", 'Did you mean "second"'), ("first,second,third", "names all there are")):
+        with pytest.raises(UserError, match=said):
+            mixing_grid(lit, tmp_path / "b.png", rows="1", columns="2", parts=parts)
+    (lit.run.path / recognising.FILE).unlink()
 
 
 def test_a_change_that_cannot_be_wished_for_is_answered():

@@ -32,7 +32,7 @@ def paper_convolution(layer, x, style):
 def test_a_modulated_convolution_equals_the_grouped_form_of_the_paper(kernel, demodulate):
     layer = ModulatedConv2d(6, 5, kernel, 7, demodulate=demodulate)
     x, style = torch.randn(4, 6, 8, 8), torch.randn(4, 7)
-    torch.testing.assert_close(layer(x, style), paper_convolution(layer, x, style), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(layer(x, layer.scale(style)), paper_convolution(layer, x, style), rtol=1e-5, atol=1e-5)
 
 
 def test_its_gradients_equal_those_of_the_grouped_form():
@@ -40,7 +40,7 @@ def test_its_gradients_equal_those_of_the_grouped_form():
     x, style = torch.randn(4, 6, 8, 8, requires_grad=True), torch.randn(4, 7, requires_grad=True)
     slopes = [
         torch.autograd.grad(form.square().sum(), (x, style, *layer.parameters()))
-        for form in (layer(x, style), paper_convolution(layer, x, style))
+        for form in (layer(x, layer.scale(style)), paper_convolution(layer, x, style))
     ]
     for ours, theirs in zip(*slopes, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
@@ -49,16 +49,16 @@ def test_its_gradients_equal_those_of_the_grouped_form():
 @pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
 def test_demodulation_gives_unit_variance_whatever_the_style(scale):
     layer = ModulatedConv2d(32, 16, 3, 8)
-    y = layer(torch.randn(64, 32, 16, 16), scale * torch.randn(64, 8))[:, :, 1:-1, 1:-1]
+    y = layer(torch.randn(64, 32, 16, 16), layer.scale(scale * torch.randn(64, 8)))[:, :, 1:-1, 1:-1]
     torch.testing.assert_close(y.var((0, 2, 3)), torch.ones(16), rtol=0.1, atol=0)
 
 
 def test_modulation_in_bf16_stays_near_float32():
     layer, x, style = ModulatedConv2d(32, 16, 3, 8), torch.randn(4, 32, 8, 8), 30 * torch.randn(4, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        narrow = layer(x, style)
+        narrow = layer(x, layer.scale(style))
     assert narrow.dtype == torch.bfloat16
-    assert (narrow.float() - layer(x, style)).square().mean().sqrt() < 0.02
+    assert (narrow.float() - layer(x, layer.scale(style))).square().mean().sqrt() < 0.02
 
 
 def test_the_path_length_of_a_linear_generator_is_its_closed_form():

@@ -1,9 +1,8 @@
 """The contract: what the loop knows of a GAN, and all that it knows.
 
 A game is the two sides of a GAN (or four networks, or one growing one) and what each side minimises.
-The loop plays *moves*: it draws a batch, asks the game for the named *terms* of the move's loss, and
-descends the sum of their means with respect to the submodules that the move trains.  Nothing else
-about a paper reaches the loop.
+The loop plays *moves*: it draws a batch, asks the game for the named *terms* of the move's loss, and descends the sum
+of their means with respect to the submodules that the move trains.  Nothing else about a paper reaches the loop.
 """
 
 import math
@@ -18,8 +17,8 @@ from torch import Tensor, nn
 from elegan.schedule import hold_then_cosine, warm_up
 
 Terms = dict[str, Tensor]
-"""Named parts of a side's loss, weighted as in the paper: one value an item judged, or a scalar for a
-statistic of the whole batch.  The loop descends the sum of the means."""
+"""Named parts of a side's loss, weighted as in the paper: one value an item judged, or a scalar for a statistic of the
+whole batch.  The loop descends the sum of the means."""
 
 
 @dataclass(frozen=True)
@@ -227,8 +226,7 @@ MAY_BE_0 = {"halvings", "ema", "warm_up", "group", "maxout", "minibatch"}
 class Game(nn.Module):
     """A GAN: its networks, its moves and what each side minimises.
 
-    Terms methods may change no state but normalisation buffers; pools, running means and reward
-    baselines change in :meth:`after_move`.
+    Terms methods may change no state but normalisation buffers; all else changes in :meth:`after_move`.
     """
 
     deliver: ClassVar[tuple[str, ...]] = ("generator",)
@@ -280,15 +278,12 @@ class Game(nn.Module):
         return (0.0,)
 
     def steady_from(self) -> float:
-        """From which share of the schedules on a look can be compared with one before: while networks grow, pictures
-        get worse by design whenever a layer fades in."""
+        """From which share of the schedules on looks can be compared: a layer that fades in makes pictures worse."""
         return 0.0
 
     def stage(self, progress: Progress) -> str:
-        """What is in play at this moment, in a word or two for people: "8x8"; nothing where it is always the same.
-
-        Here the share of augmented images, where it adapts.
-        """
+        """What is in play at this moment, in a word or two for people: "8x8"; here the share of augmented images, where
+        it adapts."""
         shares = [float(part.get_buffer("share")) for part in self.modules() if getattr(part, "adaptive", False)]
         return f"{max(shares):.0%} augmented" if shares else ""
 
@@ -299,10 +294,8 @@ class Game(nn.Module):
         raise NotImplementedError
 
     def after_move(self, move: Move, batch: Batch) -> None:
-        """Change the state that terms may not; called without gradients after each update.
-
-        Here the share of augmented images, where it adapts; who overrides it calls this too.
-        """
+        """Change the state that terms may not; called without gradients after each update.  Here the share of augmented
+        images, where it adapts; who overrides it calls this too."""
         if "held_real" in batch and any(name.startswith("discriminator") for name in move.trains):
             excess = self.overfitting(batch)
             for part in self.modules():
@@ -370,6 +363,14 @@ class Game(nn.Module):
 
     def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
         """The items ``[n, *spec.real]`` of styles [n, layers, d]; can be differentiated."""
+        raise NotImplementedError
+
+    def scales(self, styles: Tensor) -> Tensor:
+        """What styles [n, layers, d] scale each convolution's channels by, [n, c]; only where they scale channels."""
+        raise NotImplementedError
+
+    def render_scales(self, scales: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        """The items ``[n, *spec.real]`` of scales [n, c]; can be differentiated."""
         raise NotImplementedError
 
     def sample(self, n: int, condition: Mapping[str, Tensor], random: Random) -> Tensor:

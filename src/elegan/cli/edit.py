@@ -37,6 +37,8 @@ class MixOptions(EditOptions):
     """Seeds and images whose layers are taken, each a column."""
     layers: Annotated[str | None, optional("LAYERS")] = None
     """Which layers are the column's, 0 the coarsest: 0-3 or 0,2,5; the coarser half when not given."""
+    parts: Annotated[str | None, optional("PARTS")] = None
+    """Instead of layers: which parts of the data are the column's, skin,shirt; of a stylegan."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class ArithmeticOptions(EditOptions):
     """How much of all that to do to the last --plus."""
     layers: Annotated[str | None, optional("LAYERS")] = None
     """In these layers alone, 0 the coarsest: 0-3 or 0,2,5."""
+    channels: Annotated[int | None, optional("COUNT")] = None
+    """Instead of layers: in so many channels, those that differ the most; 10, say, of a stylegan, at --strength 9."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ layer.
 """
 
 from elegan.latent.change import change
+from elegan.latent.channels import carriers, has_scales, influence, strongest
 from elegan.latent.directions import (
     Boundary,
     Directions,
@@ -24,11 +25,14 @@ __all__ = [
     "Projection",
     "Recogniser",
     "boundary",
+    "carriers",
     "change",
     "closed_form_directions",
     "combine",
     "conditional",
     "has_latents",
+    "has_scales",
+    "influence",
     "interpolate",
     "is_normal",
     "laplacian_distance",
@@ -36,6 +40,7 @@ __all__ = [
     "principal_directions",
     "project",
     "steer",
+    "strongest",
     "train_recogniser",
     "truncate",
     "walk",

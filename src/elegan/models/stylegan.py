@@ -251,6 +251,13 @@ class StyleGAN(Game):
     def render(self, styles: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
         return self.generator(styles)
 
+    def scales(self, styles: Tensor) -> Tensor:
+        return torch.cat(self.generator.scales(styles), 1)
+
+    def render_scales(self, scales: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
+        sizes = [layer.affine.weight.shape[0] for layer in self.generator.modulated()]
+        return self.generator.draw(scales.split(sizes, 1))
+
     def scores(self, batch: Batch) -> Tensor:
         return self.discriminator(batch["real"], self.label(batch))
 

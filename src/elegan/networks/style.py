@@ -8,6 +8,7 @@ the generator, residuals in the discriminator).  All resampling is by 2: bilinea
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
@@ -45,11 +46,11 @@ class MappingNetwork(nn.Module):
 
 
 class ModulatedConv2d(nn.Module):
-    """(x [n, c, h, w], style [n, width]) → [n, d, h, w]: a convolution whose kernels each item scales by its style.
+    """(x [n, c, h, w], scale [n, c]) → [n, d, h, w]: a convolution whose kernels each item scales by its style.
 
     The paper scales and normalises a kernel an item (Karras et al., 2020, eq. 1 and 3) and convolves in groups.
     Scaling what goes in by s and what comes out by 1/√Σ(s w)² gives the same numbers with one ordinary convolution
-    for all items, which is faster and can be exported.
+    for all items, which is faster and can be exported.  :meth:`scale` makes s from a style.
     """
 
     def __init__(self, before: int, after: int, kernel: int, width: int, *, demodulate: bool = True) -> None:
@@ -58,14 +59,17 @@ class ModulatedConv2d(nn.Module):
         self.convolution = EqualisedConv2d(before, after, kernel, gain=1.0, bias=False)
         self.demodulate = demodulate
 
-    def forward(self, x: Float[Tensor, "n c h w"], style: Float[Tensor, "n width"]) -> Float[Tensor, "n d h w"]:
-        y, scale = self.parts(x, style)
-        return y if scale is None else y * scale.to(y.dtype)[:, :, None, None]
+    def scale(self, style: Float[Tensor, "n width"]) -> Float[Tensor, "n c"]:
+        with torch.autocast(style.device.type, enabled=False):
+            return self.affine(style)
 
-    def parts(self, x: Tensor, style: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(self, x: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"]) -> Float[Tensor, "n d h w"]:
+        y, back = self.parts(x, scale)
+        return y if back is None else y * back.to(y.dtype)[:, :, None, None]
+
+    def parts(self, x: Tensor, scale: Tensor) -> tuple[Tensor, Tensor | None]:
         """The convolution of the scaled input, and what is left to scale the output by [n, d]."""
         with torch.autocast(x.device.type, enabled=False):
-            scale = self.affine(style)
             back = self.demodulation(scale) if self.demodulate else None
         return self.convolution(x * scale.to(x.dtype)[:, :, None, None]), back
 
@@ -85,13 +89,13 @@ class StyledLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(after))
         self.strength = nn.Parameter(torch.zeros(()))
 
-    def forward(self, x: Tensor, style: Tensor, noise: Float[Tensor, "m hw"]) -> Float[Tensor, "n d h w"]:
-        y, scale = self.convolution.parts(enlarged(x, 2) if self.up else x, style)
-        assert scale is not None
+    def forward(self, x: Tensor, scale: Tensor, noise: Float[Tensor, "m hw"]) -> Float[Tensor, "n d h w"]:
+        y, back = self.convolution.parts(enlarged(x, 2) if self.up else x, scale)
+        assert back is not None
         noise = (self.strength * noise).to(y.dtype).view(-1, 1, *self.size)
         bias = self.bias.to(y.dtype)[:, None, None]
         # √2 keeps the variance through leaky ReLU; it costs nothing where the scale is applied
-        return leaky_relu(torch.addcmul(bias, y, (GAIN * scale).to(y.dtype)[:, :, None, None]) + noise, LEAK)
+        return leaky_relu(torch.addcmul(bias, y, (GAIN * back).to(y.dtype)[:, :, None, None]) + noise, LEAK)
 
 
 class ToImage(nn.Module):
@@ -102,8 +106,8 @@ class ToImage(nn.Module):
         self.convolution = ModulatedConv2d(before, channels, 1, width, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(channels))
 
-    def forward(self, x: Tensor, style: Tensor) -> Float[Tensor, "n c h w"]:
-        return self.convolution(x, style).to(self.bias.dtype) + self.bias[:, None, None]
+    def forward(self, x: Tensor, scale: Tensor) -> Float[Tensor, "n c h w"]:
+        return self.convolution(x, scale).to(self.bias.dtype) + self.bias[:, None, None]
 
 
 class ToFineImage(nn.Module):
@@ -118,8 +122,8 @@ class ToFineImage(nn.Module):
         self.refine = EqualisedConv2d(FINE, FINE, 3)
         self.end = EqualisedConv2d(FINE, channels, 3, gain=1.0)
 
-    def forward(self, x: Tensor, style: Tensor) -> Float[Tensor, "n c h w"]:
-        x = self.convolution(x, style) + self.bias[:, None, None].to(x.dtype)
+    def forward(self, x: Tensor, scale: Tensor) -> Float[Tensor, "n c h w"]:
+        x = self.convolution(x, scale) + self.bias[:, None, None].to(x.dtype)
         x = leaky_relu(GAIN * enlarged(x, self.patch), LEAK)
         return self.end(leaky_relu(self.refine(x), LEAK)).to(self.bias.dtype)
 
@@ -171,14 +175,32 @@ class StyleGenerator(nn.Module):
     def forward(
         self, styles: Float[Tensor, "n layers width"], noise: Float[Tensor, "n areas"] | None = None
     ) -> Float[Tensor, "n c h w"]:
-        style, parts = styles.unbind(1), (self.noise if noise is None else noise).split(self.areas, 1)
-        x = self.constant.expand(len(styles), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        x = self.features[0](x, style[0], parts[0])
-        image = self.images[0](x, style[1])
+        return self.draw(self.scales(styles), noise)
+
+    def scales(self, styles: Float[Tensor, "n layers width"]) -> list[Tensor]:
+        """What the styles scale: [n, c] a convolution, those of the features and then those of the images."""
+        style = styles.unbind(1)
+        of_images = [style[2 * level + 1] for level in range(len(self.images))]
+        pairs = zip(self.modulated(), [*style[: len(self.features)], *of_images], strict=True)
+        return [layer.scale(own) for layer, own in pairs]
+
+    def modulated(self) -> list[ModulatedConv2d]:
+        """The convolutions, in the order of :meth:`scales`."""
+        return [cast(ModulatedConv2d, part.get_submodule("convolution")) for part in (*self.features, *self.images)]
+
+    def draw(
+        self, scales: Sequence[Float[Tensor, "n _"]], noise: Float[Tensor, "n areas"] | None = None
+    ) -> Float[Tensor, "n c h w"]:
+        """The images of what styles scale, or of anything else in their place."""
+        parts = (self.noise if noise is None else noise).split(self.areas, 1)
+        scale, of_images = scales[: len(self.features)], scales[len(self.features) :]
+        x = self.constant.expand(len(scale[0]), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.features[0](x, scale[0], parts[0])
+        image = self.images[0](x, of_images[0])
         for level in range(1, len(self.images)):
             for index in (2 * level - 1, 2 * level):
-                x = self.features[index](x, style[index], parts[index])
-            finer = self.images[level](x, style[2 * level + 1])
+                x = self.features[index](x, scale[index], parts[index])
+            finer = self.images[level](x, of_images[level])
             image = enlarged(image, finer.shape[2] // image.shape[2]) + finer
         image = crop_to(image, *self.shape[1:])
         return image.tanh() if self.bounded else image

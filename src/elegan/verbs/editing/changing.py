@@ -12,11 +12,10 @@ from elegan.errors import UserError, nearest
 from elegan.latent import Recogniser, change
 from elegan.latent.change import STEPS
 from elegan.pictures import contact_sheet
-from elegan.verbs.editing.named import SAMPLES_SEED
 from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Source, Space, condition_of, sources_in
 
-CELL, MEASURED = 96, 1_000
+CELL = 96
 EXAMPLES, EXAMPLES_SEED = 1_500, 20_210_331
 """So many samples are looked at for some that have what is wished for already."""
 UNLIKE = 4.0
@@ -53,7 +52,7 @@ def changed(
 ) -> Points:
     """The points with the values wanted, part → value (:func:`elegan.latent.change`)."""
     condition = condition_of(points.label)
-    scale = space.drawn(MEASURED, SAMPLES_SEED + 1).styles.std(0).clamp(min=1e-6)
+    scale = space.measured.std(0).clamp(min=1e-6)
 
     def render(styles: Tensor) -> Tensor:
         return space.game.render(styles, condition).float()

@@ -1,14 +1,16 @@
 """Pictures of styles mixed, truncated, added up, and walked through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from elegan.errors import UserError
 from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
+from elegan.verbs.editing.channels import carried, names_in, summed_in_channels, taking_channels
 from elegan.verbs.editing.film import check_film, write_film
 from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
 
@@ -18,9 +20,40 @@ MOST_FRAMES = 2_000
 
 
 def mixing_grid(
-    space: Space, out: Path, *, rows: str | Sequence[Source], columns: str | Sequence[Source], layers: str | None = None
+    space: Space,
+    out: Path,
+    *,
+    rows: str | Sequence[Source],
+    columns: str | Sequence[Source],
+    layers: str | None = None,
+    parts: str | None = None,
 ) -> dict[str, Any]:
-    """A row's image with some layers of a column's, for every row and column: the coarser half when not said."""
+    """A row's image with some of a column's, for every row and column: layers, the coarser half when not said; or,
+    with ``parts``, the channels that have most to do with these."""
+    mixer, chosen = _mixer(space, layers, parts)
+    down, across = space.points(sources_in(rows)), space.points(sources_in(columns))
+    images = space.pixels(across)
+    lines = [np.concatenate([np.full_like(images[:1], 255), images])]
+    for index in range(len(down.styles)):
+        own = Points(down.styles[index : index + 1], None if down.label is None else down.label[index : index + 1])
+        own = own.with_styles(own.styles.expand(len(across.styles), -1, -1))
+        lines.append(np.concatenate([space.pixels(own)[:1], space.pixels(mixer(own, across.styles))]))
+    sources = [*sources_in(rows), *sources_in(columns)]
+    shown = np.concatenate([images, *lines[1:]])
+    sealed = space.write(contact_sheet(lines, ["", *down.names], cell=CELL), out, sources, shown)
+    return {**sealed, **chosen, "rows": list(down.names), "columns": list(across.names)}
+
+
+def _mixer(
+    space: Space, layers: str | None, parts: str | None
+) -> tuple[Callable[[Points, Tensor], Points], dict[str, Any]]:
+    """How points take what is asked for from other styles, and what that is."""
+    if parts is not None:
+        if layers is not None:
+            raise UserError("--layers and --parts were both given; parts are mixed by channels, so give one of them.")
+        carrying = carried(space, parts)
+        channels = {"parts": names_in(parts), "channels": int(carrying.sum())}
+        return lambda own, other: taking_channels(space, own, other, carrying), channels
     count, _ = space.shape
     if count == 1:
         raise UserError(
@@ -28,18 +61,7 @@ def mixing_grid(
             "layers to mix; take arithmetic or walk, or train stylegan."
         )
     chosen = space.layers(layers) if layers is not None else list(range(count // 2))
-    down, across = space.points(sources_in(rows)), space.points(sources_in(columns))
-    images = space.pixels(across)
-    lines = [np.concatenate([np.full_like(images[:1], 255), images])]
-    for index in range(len(down.styles)):
-        own = Points(down.styles[index : index + 1], None if down.label is None else down.label[index : index + 1])
-        own = own.with_styles(own.styles.expand(len(across.styles), -1, -1))
-        mixed = own.with_styles(mix(own.styles, across.styles, chosen))
-        lines.append(np.concatenate([space.pixels(own)[:1], space.pixels(mixed)]))
-    sources = [*sources_in(rows), *sources_in(columns)]
-    shown = np.concatenate([images, *lines[1:]])
-    sealed = space.write(contact_sheet(lines, ["", *down.names], cell=CELL), out, sources, shown)
-    return {**sealed, "layers": chosen, "rows": list(down.names), "columns": list(across.names)}
+    return lambda own, other: own.with_styles(mix(own.styles, other, chosen)), {"layers": chosen}
 
 
 def truncation_sheet(space: Space, out: Path, *, seeds: str | Sequence[Source]) -> dict[str, Any]:
@@ -60,22 +82,27 @@ def arithmetic(
     minus: Sequence[str | Sequence[Source]] = (),
     strength: float = 1.0,
     layers: str | None = None,
+    channels: int | None = None,
 ) -> dict[str, Any]:
     """Averaged concepts added and subtracted: what goes in, the mean of each group, and what comes out.
 
     ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to, in all ``layers`` or some:
-    glasses are in the finer ones, say, and the face's shape in the coarser.
+    glasses are in the finer ones, say, and the face's shape in the coarser; or in so many ``channels``, those in which
+    the concepts differ the most, which keeps more of the last ``plus``.
     """
     if not -100 < strength < 100:
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
-    *others, base = [group.styles for group in added]
-    mean, chosen = base.mean(0, keepdim=True), space.layers(layers)
-    gained, lost = [strength * group for group in others], [strength * group.styles for group in taken]
-    result = mix(mean, combine([*gained, mean], lost, space.length), chosen)
-    answer = added[-1].with_styles(result)
+    gained, lost = ([group.styles for group in groups] for groups in (added[:-1], taken))
+    chosen = space.layers(layers)
+    if channels is None:
+        answer = summed(space, added[-1], gained, lost, strength, chosen)
+    elif layers is None:
+        answer = summed_in_channels(space, added[-1], gained, lost, strength, channels)
+    else:
+        raise UserError("--layers and --channels were both given; give one of them.")
     lines, names = [], []
     for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
         centre = group.with_styles(combine([group.styles], length=space.length))
@@ -89,8 +116,17 @@ def arithmetic(
         "plus": [list(g.names) for g in added],
         "minus": [list(g.names) for g in taken],
         "strength": strength,
-        "layers": chosen,
+        **({"layers": chosen} if channels is None else {"channels": channels}),
     }
+
+
+def summed(
+    space: Space, base: Points, plus: Sequence[Tensor], minus: Sequence[Tensor], strength: float, layers: Sequence[int]
+) -> Points:
+    """The mean of ``base`` with concepts, groups of styles [k, layers, d], added and subtracted in some layers."""
+    mean = base.styles.mean(0, keepdim=True)
+    gained, lost = ([strength * group for group in groups] for groups in (plus, minus))
+    return base.with_styles(mix(mean, combine([*gained, mean], lost, space.length), layers))
 
 
 def film(space: Space, out: Path, *, seeds: str | Sequence[Source], frames: int = 24, fps: int = 24) -> dict[str, Any]:

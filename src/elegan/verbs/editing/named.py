@@ -96,7 +96,7 @@ def find_named_directions(space: Space) -> NamedDirections:
 
 def scaled_to(space: Space, vectors: Tensor) -> Tensor:
     """Directions [k, layers, d], one standard deviation of the run's styles long."""
-    return scaled(vectors, space.drawn(1_000, SAMPLES_SEED + 1).styles.cpu())
+    return scaled(vectors, space.measured.cpu())
 
 
 def _write(path: Path, found: NamedDirections, weights: str) -> None:

@@ -16,7 +16,7 @@ from elegan.data.images import Unreadable, decode
 from elegan.data.pixels import to_tensor
 from elegan.errors import UserError
 from elegan.game import Random
-from elegan.latent import Projection, has_latents, is_normal, project, truncate
+from elegan.latent import Projection, has_latents, has_scales, is_normal, project, truncate
 from elegan.provenance import COMPOSITE, Label, Parent, parent_of, write_image
 from elegan.verbs.run import SAMPLE_BATCH, Run, load_run, to_pixels
 from elegan.verbs.translating import with_channels
@@ -24,6 +24,8 @@ from elegan.verbs.translating import with_channels
 CANDIDATES = 512
 """So many samples are looked at for where to begin a projection."""
 CANDIDATES_SEED = 20_190_405
+MEASURED, MEASURED_SEED = 1_000, 20_200_618
+"""Samples by which it is told how much styles vary."""
 MOST_IN_PHOTO = 256 * 2**20
 """Bytes; larger files are refused."""
 
@@ -41,6 +43,8 @@ class Points:
     """Of each, for people: "seed 5", "photo.png"."""
     projections: tuple[Projection, ...] = ()
     """Of the photos among them."""
+    scales: Tensor | None = None
+    """What the channels are scaled by [n, c], where that is not what the styles say."""
 
     def with_styles(self, styles: Tensor) -> "Points":
         """Other styles [m, layers, d] under the first label."""
@@ -80,6 +84,11 @@ class Space:
     def length(self) -> float | None:
         """How long a style is that the generator was trained on, where all have about one length."""
         return self.shape[1] ** 0.5 if self.normal else None
+
+    @cached_property
+    def measured(self) -> Tensor:
+        """The styles of some samples, by which it is told how much styles vary."""
+        return self.drawn(MEASURED, MEASURED_SEED).styles
 
     @torch.no_grad()
     def drawn(self, n: int, seed: int, label: str | int | None = None) -> Points:
@@ -155,8 +164,22 @@ class Space:
         for start in range(0, len(points.styles), SAMPLE_BATCH):
             rows = slice(start, start + SAMPLE_BATCH)
             condition = condition_of(None if points.label is None else points.label[rows])
-            parts.append(self.game.render(points.styles[rows], condition).float().cpu())
+            if points.scales is None:
+                images = self.game.render(points.styles[rows], condition)
+            else:
+                images = self.game.render_scales(points.scales[rows], condition)
+            parts.append(images.float().cpu())
         return torch.cat(parts)
+
+    @torch.no_grad()
+    def scales(self, styles: Tensor) -> Tensor:
+        """What styles [n, layers, d] scale the channels by [n, c].  Raises UserError for a model without such."""
+        if not has_scales(self.game):
+            raise UserError(
+                f"{self.run.path} is a {self.run.record['model']}, whose latents don't scale channels; leave "
+                "--channels and --parts out, or train stylegan."
+            )
+        return self.game.scales(styles)
 
     def pixels(self, points: Points) -> np.ndarray:
         """The images as they are written, uint8 [n, H, W, C].  Raises UserError where they aren't finite."""

@@ -1,0 +1,66 @@
+"""Single channels of a generator's convolutions: moved alone, they change less at once than styles do.
+
+The scales s that styles give to channels are a space of their own (StyleSpace: Wu, Lischinski & Shechtman, 2021,
+arXiv:2011.12799), whose axes each change few things.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from elegan.game import Game
+
+DRAWS = 2
+"""Random projections of what is seen of each part."""
+
+
+def has_scales(game: Game) -> bool:
+    """Whether its styles scale channels."""
+    return type(game).render_scales is not Game.render_scales
+
+
+def strongest(difference: Tensor, deviation: Tensor, count: int) -> Tensor:
+    """``difference`` [c] in the ``count`` channels where it is largest in units of ``deviation`` [c], else 0.
+
+    Those tell a concept best from the rest (arXiv:2011.12799, section 4.2).  Raises ValueError unless 1 ≤ count ≤ c.
+    """
+    if not 1 <= count <= len(difference):
+        raise ValueError(f"count is {count}; it must be 1 to {len(difference)}, the number of channels.")
+    chosen = (difference / deviation.clamp(min=1e-6)).abs().topk(count).indices
+    kept = torch.zeros_like(difference)
+    kept[chosen] = difference[chosen]
+    return kept
+
+
+def influence(
+    render: Callable[[Tensor], Tensor], look: Callable[[Tensor], Sequence[Tensor]], scales: Tensor, deviation: Tensor
+) -> Tensor:
+    """How much each channel has to do with each part: shares [c, parts], of which each part's add up to 1.
+
+    ``look`` sees the parts of images, for each [n, values].  A channel's share of a part is its mean square slope at
+    the scales [n, c], times its variance: what the part would vary by if all channels varied on their own and the
+    generator were linear.
+    """
+    points = scales.detach().requires_grad_(True)
+    generator, rows = torch.Generator().manual_seed(0), []
+    for seen in look(render(points)):
+        total = torch.zeros_like(deviation)
+        for _ in range(DRAWS):
+            towards = torch.randn(seen.shape, generator=generator).to(seen)
+            (slope,) = torch.autograd.grad((towards * seen).sum(), points, retain_graph=True)
+            total += slope.square().mean(0)
+        rows.append(total * deviation.square())
+    shares = torch.stack(rows, 1)
+    return shares / shares.sum(0).clamp(min=1e-12)
+
+
+def carriers(shares: Tensor, parts: Sequence[int]) -> Tensor:
+    """Which channels, bool [c], have more to do with these parts than with the others on the mean.
+
+    Raises ValueError where these are all parts or none.
+    """
+    others = [part for part in range(shares.shape[1]) if part not in parts]
+    if not parts or not others:
+        raise ValueError(f"{len(parts)} parts were named of {shares.shape[1]}; some must be and some must not.")
+    return shares[:, list(parts)].mean(1) > shares[:, others].mean(1)
