@@ -1,14 +1,15 @@
 """Line drawings into digits, beside two baselines, and how wrong lines may be.
 
-    python benchmarks/pix2pix.py [--run RUN] [--images 30000] [--seed 0]
+    python benchmarks/pix2pix.py [--run RUN] [--data digits] [--size 32] [--images 30000] [--seed 0]
 
-Trains pix2pix on the digits' edges (or takes a finished run of it) and, with as many images, the same network without
-a discriminator.  Both translate drawings of the test digits, which no training saw, and so does the nearest training
-drawing's own digit.  KID is to the validation digits, in features of another seed than the referee's; the classifier
-is a support vector machine on pixels.  Then the same for hands that draw otherwise than any in training.
+Trains pix2pix on the digits' edges, or on those of other images with classes (or takes a finished run of it), and with
+as many images the same network without a discriminator.  Both translate drawings of the test images, which no training
+saw, and so does the nearest training drawing's own image.  KID is to the validation images, in features of another
+seed than the referee's; the classifier is a support vector machine on pixels.  Then the same for hands that draw
+otherwise than any in training.
 
 Bars: a smaller KID than without a discriminator, and an agreement at most a hundredth below its; a larger agreement
-than the nearest's, and a smaller difference.  (The nearest's results are real digits, so their KID is that of reals.)
+than the nearest's, and a smaller difference.  (The nearest's results are real images, so their KID is that of reals.)
 The exit status is 1 when one is missed.
 """
 
@@ -50,12 +51,14 @@ def main() -> int:
     """1 where a bar is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", help="judge this finished run instead of training one")
+    parser.add_argument("--data", default="digits", help="images with classes")
+    parser.add_argument("--size", help="of the images")
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    run = elegan.load(asked.run) if asked.run else trained("pix2pix", None, asked.images, asked.seed)
+    run = elegan.load(asked.run) if asked.run else trained(asked, None, asked.images)
     images = int(run.described["images"])
-    plain = trained("pix2pix", "l1-only", images, asked.seed)
+    plain = trained(asked, "l1-only", images)
     data = run.open_data()
     makers = {"pix2pix": maker(run), "l1 only": maker(plain), "nearest": nearest(data)}
     judge = Judge(data)
@@ -70,12 +73,12 @@ def main() -> int:
     return int(not met)
 
 
-def trained(model: str, preset: str | None, images: int, seed: int) -> elegan.Run:
+def trained(asked: argparse.Namespace, preset: str | None, images: int) -> elegan.Run:
     """A run in a folder of its own."""
-    out = Path(tempfile.mkdtemp()) / (preset or model)
     return elegan.train(
-        model, data="digits", pair="edges", preset=preset, out=out, images=images, seed=seed, referee=False, quiet=True
-    )
+        "pix2pix", data=asked.data, size=asked.size, pair="edges", preset=preset, images=images, seed=asked.seed,
+        out=Path(tempfile.mkdtemp()) / (preset or "pix2pix"), referee=False, quiet=True,
+    )  # fmt: skip
 
 
 def maker(run: elegan.Run) -> Maker:
