@@ -1,13 +1,14 @@
 """Does arithmetic on latents do what it says?  A with glasses − A + B, over 200 trials on a run on avatars.
 
-    python benchmarks/arithmetic.py RUN [--trials 200] [--average 400] [--channels 10] [--strength 9] [--seed 0]
+    python benchmarks/arithmetic.py RUN [--trials 200] [--average 400] [--seed 0]
 
-In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and "without"
-that of their doubles: for each the sample without glasses that shares the most other parts with it, as the tool's own
-recogniser tells them, so that nothing but glasses differs on average.  What differs is added in a few channels, as by
-`elegan edit RUN arithmetic --channels`.  An independent judge says whether the sum has glasses, and how many of B's
-nine other parts it kept.  Beside it stand concepts of fewer samples, sums of whole latents in layers 3 to 5, sums of
-pixels, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept parts fall below 80 %.
+In each trial B is a sample without glasses.  "With" is the average of so many other samples with glasses, and
+"without" that of their doubles: for each the sample without glasses that shares the most other parts with it, as the
+tool's own recogniser tells them, so that nothing but glasses differs on average.  What differs is added in a few
+channels, as by `elegan edit RUN arithmetic --parts glasses`.  An independent judge says whether the sum has glasses,
+and how many of B's nine other parts it kept.  Beside it stand concepts of fewer samples, sums of whole latents in
+layers 3 to 5, sums of pixels, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept
+parts fall below 80 %.
 """
 
 import argparse
@@ -20,7 +21,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 from torch import Tensor
 
-from elegan.verbs.editing.channels import summed_in_channels
+from elegan.verbs.editing.channels import Concepts, Parts, parts_named, summed_in_channels
 from elegan.verbs.editing.mixing import summed
 from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Space
@@ -38,14 +39,12 @@ def main() -> int:
     parser.add_argument("run", help="a finished run on avatars")
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--average", type=int, default=400, help="samples a concept")
-    parser.add_argument("--strength", type=float, default=9.0, help="how much of the difference is added to B")
-    parser.add_argument("--channels", type=int, default=10, help="in how many channels, as in elegan edit")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     space = Space(asked.run)
     judge = judge_for(space)
     print("the judge's accuracy:", dict(zip(NAMES, np.round(judge.accuracy, 3).tolist(), strict=True)))
-    pool = Pool.of(space, asked.strength, asked.channels, np.random.default_rng(asked.seed))
+    pool = Pool.of(space, np.random.default_rng(asked.seed))
     if len(pool.without) < asked.trials or min(len(pool.without), len(pool.having)) <= asked.average:
         raise SystemExit(f"Of {POOL} samples {len(pool.having)} have glasses; too many or too few for this benchmark.")
     bases = pool.rng.choice(pool.without, asked.trials, replace=False)
@@ -73,27 +72,27 @@ class Pool:
     """What the recogniser says of each part, int64 [POOL, parts]."""
     having: np.ndarray
     without: np.ndarray
-    strength: float
-    channels: int
+    glasses: Parts
     rng: np.random.Generator
 
     @classmethod
-    def of(cls, space: Space, strength: float, channels: int, rng: np.random.Generator) -> "Pool":
+    def of(cls, space: Space, rng: np.random.Generator) -> "Pool":
         recogniser = recognisers_of(space)[0][0]
         points = space.drawn(POOL, POOL_SEED)
         images = space.images(points)
         told = recogniser.predict(images).numpy()
         glasses = told[:, GLASSES]
         having, without = np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0)
-        return cls(space, points, images, told, having, without, strength, channels, rng)
+        return cls(space, points, images, told, having, without, parts_named(space, "glasses"), rng)
 
     def channel_sums(self, bases: np.ndarray, count: int) -> Tensor:
-        """The images of A with glasses − A + B in the channels that tell these apart."""
+        """The images of A with glasses − A + B in channels that have to do with glasses."""
         return torch.cat([self.space.images(self._in_channels(base, *self._picked(base, count))) for base in bases])
 
     def _in_channels(self, base: int, having: np.ndarray, without: np.ndarray) -> Points:
-        groups = [self.points.styles[having]], [self.points.styles[without]]
-        return summed_in_channels(self.space, self._at(base), *groups, self.strength, self.channels)
+        concepts = Concepts([self.points.styles[having]], [self.points.styles[without]])
+        wish = dict(strength=None, channels=None, parts=self.glasses)
+        return summed_in_channels(self.space, self._at(base), concepts, **wish)[0]
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The same in whole styles, of the layers and with the strength that do best there."""

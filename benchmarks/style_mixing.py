@@ -18,7 +18,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 
 from elegan.latent import mix
-from elegan.verbs.editing.channels import carried, taking_channels
+from elegan.verbs.editing.channels import parts_named, taking_channels
 from elegan.verbs.editing.space import Points, Space
 
 SHAPES, COLOURS = ("hair", "hat", "glasses", "face"), ("background", "shirt", "skin", "hair colour")
@@ -42,7 +42,7 @@ def main() -> int:
         mixed = mix(first, second, range(crossover, space.shape[0]))
         parts = judge.predict(space.images(Points(mixed, None)))
         rows[f"0 to {crossover - 1}"] = shares(parts, parts_a, parts_b)
-    carrying = carried(space, ",".join(COLOURS))
+    carrying = parts_named(space, ",".join(COLOURS)).carriers
     own = Points(first, None)
     parts = judge.predict(space.images(taking_channels(space, own, second, carrying)))
     rows[f"{int((~carrying).sum())} channels"] = shares(parts, parts_a, parts_b)

@@ -15,8 +15,8 @@ from elegan.data.attributes import Attributes
 from elegan.errors import UserError
 from elegan.game import Config, Game, Random, Spec
 from elegan.latent import (
+    affinity,
     boundary,
-    carriers,
     change,
     closed_form_directions,
     combine,
@@ -308,6 +308,8 @@ def test_the_strongest_channels_are_those_that_differ_most_by_their_own_measure(
     difference, deviation = torch.tensor([4.0, -3.0, 1.0, 0.1]), torch.tensor([8.0, 1.0, 0.5, 0.0])
     assert strongest(difference, deviation, 1).tolist() == [0, 0, 0, pytest.approx(0.1)]  # hardly ever differs
     assert strongest(difference, torch.tensor([8.0, 1.0, 0.5, 1.0]), 2).tolist() == [0, -3, 1, 0]
+    weighted = strongest(difference, torch.ones(4), 1, torch.tensor([0.0, 1.0, 4.0, 0.0]))
+    assert weighted.tolist() == [0, 0, 1, 0]
     for count in (0, 5):
         with pytest.raises(ValueError, match="1 to 4"):
             strongest(difference, deviation, count)
@@ -321,13 +323,13 @@ def test_influence_on_a_linear_generator_is_its_closed_form():
     torch.testing.assert_close(shares, expected / expected.sum(0))
 
 
-def test_carriers_have_more_to_do_with_the_parts_named_than_with_the_rest():
-    shares = torch.tensor([[0.6, 0.1, 0.1], [0.3, 0.2, 0.8], [0.1, 0.7, 0.1]])
-    assert carriers(shares, [0]).tolist() == [True, False, False]
-    assert carriers(shares, [1, 2]).tolist() == [False, True, True]
+def test_affinity_is_how_many_times_more_a_channel_has_to_do_with_some_parts_than_with_the_others():
+    shares = torch.tensor([[0.6, 0.1, 0.1], [0.4, 0.2, 0.6], [0.0, 0.7, 0.3]])
+    assert affinity(shares, [0]).tolist() == pytest.approx([6, 1, 0])
+    assert affinity(shares, [1, 2]).tolist() == pytest.approx([1 / 6, 1, 10])  # at most
     for parts in ([], [0, 1, 2]):
         with pytest.raises(ValueError, match="some must be"):
-            carriers(shares, parts)
+            affinity(shares, parts)
 
 
 # the contract -----------------------------------------------------------------------------------------------------
@@ -449,7 +451,7 @@ def test_a_concept_that_nothing_is_taken_from_is_what_differs_from_the_mean(squa
     [
         ({"channels": 0}, "has 18, so give 1 to as many"),
         ({"channels": 19}, "has 18, so give 1 to as many"),
-        ({"channels": 2, "layers": "1"}, "both given"),
+        ({"channels": 2, "layers": "1"}, "beside --channels or --parts"),
     ],
 )
 def test_channels_that_there_are_not_are_answered(squares, tmp_path, options, said):
@@ -654,6 +656,25 @@ def test_the_parts_named_come_from_the_column_and_the_rest_from_the_row(lit, tmp
     for parts, said in (("secnd", 'Did you mean "second"'), ("first,second,third", "names all there are")):
         with pytest.raises(UserError, match=said):
             mixing_grid(lit, tmp_path / "b.png", rows="1", columns="2", parts=parts)
+    (lit.run.path / recognising.FILE).unlink()
+
+
+def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, monkeypatch):
+    drawn, pixels = [], lit.pixels
+    monkeypatch.setattr(lit, "pixels", lambda points: drawn.append(points) or pixels(points))
+    second = {seed: float(lit.drawn(1, seed).styles[0, 1, 1]) for seed in range(60)}
+    has, lacks = ([seed for seed in second if sign * second[seed] > 0.5] for sign in (1, -1))
+    words = dict(plus=[has[:12], lacks[-1:]], minus=[lacks[:12]], parts="second")
+    done = arithmetic(lit, tmp_path / "a.png", channels=1, **words)
+    before, after = lit.game.render(lit.drawn(1, lacks[-1]).styles, {}), lit.images(drawn[-1])
+    moved = (after - before)[0, 0].abs()
+    assert after[0, 0, :4, 4:].mean() > 0 > before[0, 0, :4, 4:].mean()
+    assert moved[4:].max() == moved[:4, :4].max() == 0
+    assert done["parts"] == "second"
+    assert 1 <= done["strength"] < 20
+    least = arithmetic(lit, tmp_path / "b.png", channels=1, strength=done["strength"] / 2, **words)
+    assert least["strength"] == done["strength"] / 2
+    assert lit.images(drawn[-1])[0, 0, :4, 4:].mean() < after[0, 0, :4, 4:].mean()
     (lit.run.path / recognising.FILE).unlink()
 
 

@@ -47,12 +47,14 @@ class ArithmeticOptions(EditOptions):
     """Seeds and images of one concept, to be averaged and added; may be given again.  Three or more are steadier."""
     minus: UseAppendAction[Annotated[tuple[str, ...], arg(metavar=POINTS)]] = ()
     """The same, to be averaged and subtracted."""
-    strength: float = 1.0
-    """How much of all that to do to the last --plus."""
+    strength: Annotated[float | None, optional("FLOAT")] = None
+    """How much of all that to do to the last --plus: 1 when not given, or with --parts what it takes."""
     layers: Annotated[str | None, optional("LAYERS")] = None
     """In these layers alone, 0 the coarsest: 0-3 or 0,2,5."""
     channels: Annotated[int | None, optional("COUNT")] = None
-    """Instead of layers: in so many channels, those that differ the most; 10, say, of a stylegan, at --strength 9."""
+    """Instead of layers: in so many channels, those that differ the most; of a stylegan."""
+    parts: Annotated[str | None, optional("PARTS")] = None
+    """Instead of layers: in channels that have to do with these parts of the data, glasses or skin,hair."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ layer.
 """
 
 from elegan.latent.change import change
-from elegan.latent.channels import carriers, has_scales, influence, strongest
+from elegan.latent.channels import affinity, has_scales, influence, strongest
 from elegan.latent.directions import (
     Boundary,
     Directions,
@@ -24,8 +24,8 @@ __all__ = [
     "Directions",
     "Projection",
     "Recogniser",
+    "affinity",
     "boundary",
-    "carriers",
     "change",
     "closed_form_directions",
     "combine",

@@ -13,6 +13,7 @@ from elegan.game import Game
 
 DRAWS = 2
 """Random projections of what is seen of each part."""
+MOST_TIMES = 10.0
 
 
 def has_scales(game: Game) -> bool:
@@ -20,14 +21,15 @@ def has_scales(game: Game) -> bool:
     return type(game).render_scales is not Game.render_scales
 
 
-def strongest(difference: Tensor, deviation: Tensor, count: int) -> Tensor:
-    """``difference`` [c] in the ``count`` channels where it is largest in units of ``deviation`` [c], else 0.
+def strongest(difference: Tensor, deviation: Tensor, count: int, weight: Tensor | float = 1.0) -> Tensor:
+    """``difference`` [c] in the ``count`` channels where ``weight`` times its size in units of ``deviation`` [c] is
+    largest, else 0.
 
     Those tell a concept best from the rest (arXiv:2011.12799, section 4.2).  Raises ValueError unless 1 ≤ count ≤ c.
     """
     if not 1 <= count <= len(difference):
         raise ValueError(f"count is {count}; it must be 1 to {len(difference)}, the number of channels.")
-    chosen = (difference / deviation.clamp(min=1e-6)).abs().topk(count).indices
+    chosen = (weight * (difference / deviation.clamp(min=1e-6)).abs()).topk(count).indices
     kept = torch.zeros_like(difference)
     kept[chosen] = difference[chosen]
     return kept
@@ -55,12 +57,13 @@ def influence(
     return shares / shares.sum(0).clamp(min=1e-12)
 
 
-def carriers(shares: Tensor, parts: Sequence[int]) -> Tensor:
-    """Which channels, bool [c], have more to do with these parts than with the others on the mean.
+def affinity(shares: Tensor, parts: Sequence[int]) -> Tensor:
+    """How many times more each channel has to do with these parts than with the others on the mean, [c], at most 10.
 
-    Raises ValueError where these are all parts or none.
+    ``shares`` [c, parts] are those of :func:`influence`.  Raises ValueError where these are all parts or none.
     """
     others = [part for part in range(shares.shape[1]) if part not in parts]
     if not parts or not others:
         raise ValueError(f"{len(parts)} parts were named of {shares.shape[1]}; some must be and some must not.")
-    return shares[:, list(parts)].mean(1) > shares[:, others].mean(1)
+    times = shares[:, list(parts)].mean(1) / shares[:, others].mean(1).clamp(min=1e-12)
+    return times.clamp(max=MOST_TIMES)

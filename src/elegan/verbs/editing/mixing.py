@@ -10,7 +10,7 @@ from torch import Tensor
 from elegan.errors import UserError
 from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
-from elegan.verbs.editing.channels import carried, names_in, summed_in_channels, taking_channels
+from elegan.verbs.editing.channels import CHANNELS, Concepts, parts_named, summed_in_channels, taking_channels
 from elegan.verbs.editing.film import check_film, write_film
 from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
 
@@ -51,9 +51,9 @@ def _mixer(
     if parts is not None:
         if layers is not None:
             raise UserError("--layers and --parts were both given; parts are mixed by channels, so give one of them.")
-        carrying = carried(space, parts)
-        channels = {"parts": names_in(parts), "channels": int(carrying.sum())}
-        return lambda own, other: taking_channels(space, own, other, carrying), channels
+        named = parts_named(space, parts)
+        channels = {"parts": list(named.names), "channels": int(named.carriers.sum())}
+        return lambda own, other: taking_channels(space, own, other, named.carriers), channels
     count, _ = space.shape
     if count == 1:
         raise UserError(
@@ -80,29 +80,35 @@ def arithmetic(
     *,
     plus: Sequence[str | Sequence[Source]],
     minus: Sequence[str | Sequence[Source]] = (),
-    strength: float = 1.0,
+    strength: float | None = None,
     layers: str | None = None,
     channels: int | None = None,
+    parts: str | None = None,
 ) -> dict[str, Any]:
     """Averaged concepts added and subtracted: what goes in, the mean of each group, and what comes out.
 
     ``strength`` multiplies all but the last of ``plus``, which is what the rest is done to, in all ``layers`` or some:
     glasses are in the finer ones, say, and the face's shape in the coarser; or in so many ``channels``, those in which
-    the concepts differ the most, which keeps more of the last ``plus``.
+    the concepts differ the most, which keeps more of the last ``plus``.  With ``parts``, "glasses", in channels that
+    have to do with these, and as strongly as it takes until they show.
     """
-    if not -100 < strength < 100:
+    if strength is not None and not -100 < strength < 100:
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
     gained, lost = ([group.styles for group in groups] for groups in (added[:-1], taken))
-    chosen = space.layers(layers)
-    if channels is None:
+    chosen, few = space.layers(layers), channels is not None or parts is not None
+    if not few:
+        strength = 1.0 if strength is None else strength
         answer = summed(space, added[-1], gained, lost, strength, chosen)
     elif layers is None:
-        answer = summed_in_channels(space, added[-1], gained, lost, strength, channels)
+        named = None if parts is None else parts_named(space, parts)
+        answer, strength = summed_in_channels(
+            space, added[-1], Concepts(gained, lost), strength=strength, channels=channels, parts=named
+        )
     else:
-        raise UserError("--layers and --channels were both given; give one of them.")
+        raise UserError("--layers was given beside --channels or --parts; give it or these.")
     lines, names = [], []
     for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
         centre = group.with_styles(combine([group.styles], length=space.length))
@@ -116,7 +122,7 @@ def arithmetic(
         "plus": [list(g.names) for g in added],
         "minus": [list(g.names) for g in taken],
         "strength": strength,
-        **({"layers": chosen} if channels is None else {"channels": channels}),
+        **({"channels": channels or CHANNELS, "parts": parts} if few else {"layers": chosen}),
     }
 
 
