@@ -23,7 +23,11 @@ from elegan.verbs.folder import Folder
 from elegan.verbs.plan import make_plan
 from elegan.verbs.run import write_json
 
-DATA = {"pix2pix": {"data": "digits", "pair": "edges"}, "cyclegan": {"data": "digits-styles"}}
+DATA = {
+    "pix2pix": {"data": "digits", "pair": "edges"},
+    "cyclegan": {"data": "digits-styles"},
+    "cut": {"data": "digits-styles"},
+}
 TINY = {"stylegan": {"mapping": 1}, "progan": {"width": 8, "narrow": 8}}
 
 

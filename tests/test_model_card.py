@@ -18,8 +18,17 @@ try:
 except ImportError:
     yaml = None
 
-DATA = {"pix2pix": {"data": "digits", "pair": "edges"}, "cyclegan": {"data": "digits-styles"}}
-TASKS = {"sgan": "image-classification", "pix2pix": "image-to-image", "cyclegan": "image-to-image"}
+DATA = {
+    "pix2pix": {"data": "digits", "pair": "edges"},
+    "cyclegan": {"data": "digits-styles"},
+    "cut": {"data": "digits-styles"},
+}
+TASKS = {
+    "sgan": "image-classification",
+    "pix2pix": "image-to-image",
+    "cyclegan": "image-to-image",
+    "cut": "image-to-image",
+}
 NAMES = [
     "digits", 'a "quoted" name', "it's", "a: b", "- dash", "# hash", "yes", "null", "{a: b}", "[x]", "two\nlines",
     "tab\there", "back\\slash", "|", "> folded", "%", "@at", "&anchor", "고양이", "🐈", "line\u2028separator",

@@ -23,6 +23,7 @@ SMALL = {
     "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16},
     "pix2pix": {"width": 8, "discriminator_width": 8},
     "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8},
+    "cut": {"width": 8, "blocks": 1, "heads": 8, "discriminator_width": 8},
 }
 IMAGES = [(1, 8, 8), (3, 32, 32), (4, 48, 32), (1, 28, 28), (3, 17, 30)]
 VECTORS = [(2,), (5,)]

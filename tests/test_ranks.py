@@ -36,6 +36,7 @@ SMALL = {
     "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16, "path_every": 2},
     "pix2pix": {"width": 8, "discriminator_width": 8},
     "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8, "pool": 20},
+    "cut": {"width": 8, "blocks": 1, "heads": 8, "discriminator_width": 8},
 }
 GAMES = {
     **{name: (name, SMALL.get(name, {})) for name in MODELS},

@@ -1,6 +1,7 @@
 """Translators: what each side of pix2pix and CycleGAN descends, the data that they learn from, and `elegan apply`."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from elegan.data import open_data
 from elegan.data.edges import Hand, edges
 from elegan.errors import UserError
 from elegan.game import Batch, Move, Progress, Random, Spec
+from elegan.losses.contrastive import patch_nce
 from elegan.losses.reconstruction import mean_absolute
 from elegan.models import find
 from elegan.networks.patch_discriminator import PatchDiscriminator
@@ -31,6 +33,7 @@ from elegan.verbs.translating import before_and_after
 SMALL = {
     "pix2pix": {"width": 8, "discriminator_width": 8, "batch": 4},
     "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8, "batch": 4, "pool": 6},
+    "cut": {"width": 8, "blocks": 1, "heads": 8, "discriminator_width": 8, "batch": 4},
 }
 SHAPE = (1, 16, 16)
 
@@ -162,6 +165,64 @@ def test_terms_change_no_pool():
     game.discriminator_terms(batch)
     assert int(game.made) == 0
     assert not game.pool_b.any()
+
+
+def test_a_place_is_told_from_the_others_by_its_definition():
+    """Orthogonal places: −log[e^{1/τ} / (e^{1/τ} + S − 1)]; places that are all alike: log S."""
+    apart = torch.eye(4).expand(2, 4, 4)
+    expected = math.log(1 + 3 * math.exp(-1 / 0.5))
+    torch.testing.assert_close(patch_nce(apart, apart, 0.5), torch.full((2,), expected))
+    alike = nn.functional.normalize(torch.ones(2, 4, 3), dim=2)
+    torch.testing.assert_close(patch_nce(alike, alike, 0.07), torch.full((2,), math.log(4)))
+    query, key = torch.randn(2, 4, 3, requires_grad=True), torch.randn(2, 4, 3, requires_grad=True)
+    patch_nce(query, key, 0.07).sum().backward()
+    assert query.grad.abs().sum() > 0
+    assert key.grad is None
+
+
+def test_cut_descends_what_the_paper_says():
+    """D = 0.3: (0.3 − 1)², ½ (0.3 − 1)² and ½ 0.3²; grey images, all of whose places are alike: λ log S, λ ι log S."""
+    game, batch = game_of("cut", contrast=2.0, identity=0.5, places=16), batch_of()
+    game.discriminator = Constant(torch.full((3, 3), 0.3))
+    grey = {name: torch.zeros_like(tensor) for name, tensor in batch.items()}
+    terms = game.generator_terms(Batch(grey, Random((0,))))
+    torch.testing.assert_close(terms["fake"], torch.full((4,), 0.49))
+    torch.testing.assert_close(terms["contrast"], torch.full((4,), 2 * math.log(16)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(terms["identity"], torch.full((4,), math.log(16)), rtol=1e-4, atol=1e-4)
+    game.generator_terms(batch)
+    terms = game.discriminator_terms(batch)
+    torch.testing.assert_close(terms["real"], torch.full((4,), 0.245))
+    torch.testing.assert_close(terms["fake"], torch.full((4,), 0.045))
+
+
+def test_cut_compares_each_place_with_the_same_place_of_the_source():
+    """What was left as it was is told apart best; what was moved by a place or came from elsewhere isn't."""
+    game, images = game_of("cut", temperature=0.02), batch_of()["source"]
+    with torch.no_grad():
+        stayed = game.contrast(images, images, Random((0,)))
+        for other in (images.roll(4, 3), images.flip(0)):
+            assert (stayed < game.contrast(other, images, Random((0,)))).all()
+
+
+def test_the_fast_preset_of_cut_looks_at_no_image_of_the_wanted_side():
+    game = game_of("cut", **find("cut").presets["fast"])
+    assert "identity" not in game.generator_terms(batch_of())
+
+
+@pytest.mark.parametrize(
+    ("halvings", "blocks", "widths"), [(0, 3, [12, 8, 8, 8]), (2, 9, [3, 16, 32, 32, 32]), (0, 1, [12, 8, 8])]
+)
+def test_the_first_half_of_a_translator_is_seen_as_the_whole_sees_it(halvings, blocks, widths):
+    network = ResidualTranslator(3, 3, 8, halvings, blocks, patch=1 if halvings else 2).eval()
+    images, seen = torch.randn(2, 3, 16, 16), []
+    assert network.widths == widths
+    hooks = [network.network[end - 1].register_forward_hook(lambda *a: seen.append(a[2])) for end in network.stations]
+    network(images)
+    for hook in hooks:
+        hook.remove()
+    encoded = network.encode(images)
+    assert [features.shape[1] for features in encoded] == widths
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(encoded[1:], seen, strict=True))
 
 
 class Pictures:
@@ -387,6 +448,7 @@ def test_impossible_pairs_are_answered_in_a_sentence(data, pair, said):
         ("pix2pix", {"data": "digits"}, "pix2pix learns from pairs of images"),
         ("pix2pix", {"data": "digits-styles"}, "cyclegan, which needs no pairs"),
         ("cyclegan", {"data": "digits"}, "trainA and trainB"),
+        ("cut", {"data": "digits"}, "trainA and trainB"),
         ("cgan", {"data": "digits", "pair": "edges"}, "cgan doesn't: leave it out, or take pix2pix"),
     ],
 )

@@ -36,6 +36,7 @@ SMALL = {
     "stylegan": {"width": 16, "narrow": 16, "features": 16, "style": 16, "latent": 16, "gamma": 1.0},
     "pix2pix": {"width": 8, "discriminator_width": 8},
     "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8},
+    "cut": {"width": 8, "blocks": 1, "heads": 8, "discriminator_width": 8},
 }
 """Settings of each model; one that isn't named here has its defaults, at the size of 8x8."""
 

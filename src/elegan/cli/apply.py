@@ -13,7 +13,7 @@ from elegan.cli.parsing import Flag, Profile, VisibleLabel, is_yes, optional, pa
 @dataclass(frozen=True)
 class ApplyOptions:
     run: Positional[str]
-    """The run folder of a translator: pix2pix, cyclegan."""
+    """The run folder of a translator: pix2pix, cyclegan, cut."""
     inputs: Annotated[Positional[tuple[str, ...]], optional("INPUT ...")]
     """Images of any size and kind, and folders of them."""
     out: Annotated[str, arg(metavar="DIR")]

@@ -30,7 +30,7 @@ COMMANDS = {
         Command("sample", "elegan.cli.commands:sample", "draw labelled samples from a trained run"),
         Command("classify", "elegan.cli.classify:classify", "what a run's classifier takes images for"),
         Command("edit", "elegan.cli.edit:edit", "mix, add up, steer, walk: the latent space of a run"),
-        Command("apply", "elegan.cli.apply:apply", "translate images with a trained run: pix2pix, cyclegan"),
+        Command("apply", "elegan.cli.apply:apply", "translate images with a trained run: pix2pix, cyclegan, cut"),
         Command("export", "elegan.cli.export:export", "write a run's generator as an ONNX file or for a hub"),
         Command("verify", "elegan.cli.verify:verify", "what files say of their making: signature, label, watermark"),
         Command("evaluate", "elegan.cli.commands:evaluate", "judge a run, two runs, or any samples, beside real data"),

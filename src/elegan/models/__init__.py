@@ -68,6 +68,11 @@ MODELS: dict[str, Entry] = {
         "Zhu et al., Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks",
         2017, "1703.10593", "works; needs two sets of images (trainA, trainB)",
     ),
+    "cut": Entry(
+        "cut:CUT", "between two sets without pairs, one way only",
+        "Park et al., Contrastive Learning for Unpaired Image-to-Image Translation",
+        2020, "2007.15651", "works; needs two sets of images (trainA, trainB)",
+    ),
 }  # fmt: skip
 
 

@@ -1,13 +1,13 @@
 """Networks that make an image out of an image of the same size, whatever that size is."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import normalize, pad, pixel_shuffle, pixel_unshuffle
 
 from elegan.networks.layers import LEAK
 from elegan.networks.normalisation import BatchNorm2d
@@ -93,7 +93,8 @@ class ResidualTranslator(nn.Module):
     A 7x7 convolution, ``halvings`` of stride 2, residual ``blocks``, as many doublings, a 7x7 convolution; instance
     normalisation and reflection padding throughout (Johnson et al., 2016, arXiv:1603.08155; Zhu et al., 2017,
     appendix 7.2).  With a ``patch`` of p the first and the last see p x p pixels as one (space to depth: Shi et al.,
-    2016, arXiv:1609.05158) and are 3x3, since thin layers at the full resolution cost the most.
+    2016, arXiv:1609.05158) and are 3x3, since thin layers at the full resolution cost the most.  :meth:`encode` gives
+    what the first half sees.
     """
 
     def __init__(self, channels: int, outputs: int, width: int, halvings: int, blocks: int, patch: int = 1) -> None:
@@ -101,9 +102,14 @@ class ResidualTranslator(nn.Module):
         self.patch, self.stride, kernel = patch, patch * 2**halvings, 7 if patch == 1 else 3
         ends: dict[str, Any] = {"padding": kernel // 2, "padding_mode": "reflect"}
         layers = _normed(nn.Conv2d(channels * patch**2, width, kernel, bias=False, **ends), width)
+        stations = {} if halvings else {len(layers): width}
         for level in range(halvings):
             after = width << (level + 1)
             layers += _normed(nn.Conv2d(after // 2, after, 3, 2, 1, bias=False), after)
+            stations[len(layers)] = after
+        for block in (1, (blocks + 1) // 2):
+            stations[len(layers) + min(block, blocks)] = width << halvings
+        self.stations, self.widths = list(stations), [channels * patch**2, *stations.values()]
         layers += [ResidualBlock(width << halvings) for _ in range(blocks)]
         for level in reversed(range(halvings)):
             after = width << level
@@ -112,9 +118,35 @@ class ResidualTranslator(nn.Module):
         self.apply(small_normal_)
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
-        padded = pad_to_multiple(images, self.stride, least=4)  # the reflection of 3 pixels needs 4
-        made = pixel_shuffle(self.network(pixel_unshuffle(padded, self.patch)), self.patch)
+        made = pixel_shuffle(self.network(self._seen(images)), self.patch)
         return crop_to(_wide(made).tanh(), *images.shape[2:])
+
+    def encode(self, images: Float[Tensor, "n c h w"]) -> list[Tensor]:
+        """Features [n, widths, h, w] of the pixels, each halving (or else the first layer), the first block and the
+        middle one."""
+        found, start = [self._seen(images)], 0
+        for end in self.stations:
+            found.append(self.network[start:end](found[-1]))
+            start = end
+        return found
+
+    def _seen(self, images: Tensor) -> Tensor:
+        padded = pad_to_multiple(images, self.stride, least=4)  # the reflection of 3 pixels needs 4
+        return pixel_unshuffle(padded, self.patch)
+
+
+class PlaceHeads(nn.Module):
+    """(which layer, features [n, c, places]) → vectors [n, places, d] of length 1: two dense layers for each layer of
+    features (Park et al., 2020, arXiv:2007.15651, section 3 and appendix C.2)."""
+
+    def __init__(self, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            nn.Sequential(nn.Linear(before, width), nn.ReLU(), nn.Linear(width, width)) for before in channels
+        )
+
+    def forward(self, layer: int, features: Float[Tensor, "n c places"]) -> Float[Tensor, "n places d"]:
+        return normalize(_wide(self.layers[layer](features.transpose(1, 2))), dim=2)
 
 
 def _wide(x: Tensor) -> Tensor:
@@ -140,4 +172,4 @@ class ResidualBlock(nn.Module):
         return x + self.layers(x)
 
 
-__all__ = ["ResidualTranslator", "UNet", "halvings", "pad_to_multiple"]
+__all__ = ["PlaceHeads", "ResidualTranslator", "UNet", "halvings", "pad_to_multiple"]
