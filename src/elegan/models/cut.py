@@ -21,31 +21,20 @@ import torch
 from torch import Tensor
 
 from elegan.augment import Augmentation
-from elegan.game import Batch, Config, Game, Move, Progress, Random, Spec, Terms
+from elegan.game import Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.contrastive import patch_nce
+from elegan.models.translators import TranslatorConfig, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import PlaceHeads, ResidualTranslator
 
 
 @dataclass(frozen=True)
-class CUTConfig(Config):
+class CUTConfig(TranslatorConfig):
     batch: int = 8
     """Images of each side a step."""
     lr: float = 1e-3
     """The translator's learning rate at its height."""
-    lr_end: float = 0.0
-    """The share of the learning rate that is left at the end."""
-    hold: float = 0.5
-    """The share of the budget before the learning rate begins to fall, along half a cosine."""
-    beta1: float = 0.5
-    """Adam's first momentum."""
-    beta2: float = 0.999
-    """Adam's second momentum."""
-    ema: int = 5_000
-    """Half-life of the averaged weights, in images shown."""
-    ema_ramp: float = 0.05
-    """Early on the half-life is at most this share of the images shown so far."""
     contrast: float = 1.0
     """Weight of the places that are to stay what they show, the paper's lambda."""
     identity: float = 1.0
@@ -64,10 +53,6 @@ class CUTConfig(Config):
     """How often the translator halves what it sees; the paper's: 2."""
     blocks: int = 3
     """Residual blocks of the translator; the paper's: 9."""
-    discriminator_width: int = 32
-    """Channels of the discriminator's first layer."""
-    patch_layers: int | None = None
-    """Strided layers of the discriminator: 1 sees 16x16 patches, 2 34x34, 3 70x70; when not given: by the size."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -110,9 +95,7 @@ class CUT(Game):
                 "cut looks at what it makes with the layers that saw the source, so both sides need as many channels; "
                 "make both grey or both in colour, or take cyclegan."
             )
-        if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
-            return f"patch_layers is {config.patch_layers}, and the images are too small for it; set it lower."
-        return None
+        return too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         return (

@@ -22,31 +22,20 @@ import torch
 from torch import Tensor
 
 from elegan.augment import Augmentation
-from elegan.game import Adam, Batch, Config, Game, Move, Progress, Random, Spec, Terms
+from elegan.game import Adam, Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.reconstruction import mean_absolute
+from elegan.models.translators import TranslatorConfig, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import ResidualTranslator
 
 
 @dataclass(frozen=True)
-class CycleGANConfig(Config):
+class CycleGANConfig(TranslatorConfig):
     batch: int = 8
     """Images of each side a step."""
     lr: float = 1e-3
     """The translators' learning rate at its height."""
-    lr_end: float = 0.0
-    """The share of the learning rate that is left at the end."""
-    hold: float = 0.5
-    """The share of the budget before the learning rate begins to fall, along half a cosine."""
-    beta1: float = 0.5
-    """Adam's first momentum."""
-    beta2: float = 0.999
-    """Adam's second momentum."""
-    ema: int = 5_000
-    """Half-life of the averaged weights, in images shown."""
-    ema_ramp: float = 0.05
-    """Early on the half-life is at most this share of the images shown so far."""
     cycle: float = 10.0
     """Weight of the way there and back, the paper's lambda."""
     identity: float = 0.5
@@ -61,10 +50,6 @@ class CycleGANConfig(Config):
     """How often the translators halve what they see; the paper's: 2."""
     blocks: int = 3
     """Residual blocks of the translators; the paper's: 6 for 128x128, 9 above."""
-    discriminator_width: int = 32
-    """Channels of the discriminators' first layers."""
-    patch_layers: int | None = None
-    """Strided layers of the discriminators: 1 sees 16x16 patches, 2 34x34, 3 70x70; when not given: by the size."""
 
 
 class CycleGAN(Game):
@@ -106,9 +91,7 @@ class CycleGAN(Game):
     def refuses(cls, config: CycleGANConfig, spec: Spec) -> str | None:
         if not spec.is_image or "source" not in spec.shapes:
             return "cyclegan translates between two sets of images; give a folder that holds trainA and trainB."
-        if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
-            return f"patch_layers is {config.patch_layers}, and the images are too small for it; set it lower."
-        return None
+        return too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         return (

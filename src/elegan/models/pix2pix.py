@@ -21,31 +21,20 @@ import torch
 from torch import Tensor
 
 from elegan.augment import Augmentation
-from elegan.game import Batch, Config, Game, Move, Progress, Random, Spec, Terms
+from elegan.game import Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES
 from elegan.losses.reconstruction import mean_absolute
+from elegan.models.translators import TranslatorConfig, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import UNet, halvings
 
 
 @dataclass(frozen=True)
-class Pix2PixConfig(Config):
+class Pix2PixConfig(TranslatorConfig):
     batch: int = 16
     """Images a step."""
     lr: float = 5e-4
     """The generator's learning rate at its height."""
-    lr_end: float = 0.0
-    """The share of the learning rate that is left at the end."""
-    hold: float = 0.5
-    """The share of the budget before the learning rate begins to fall, along half a cosine."""
-    beta1: float = 0.5
-    """Adam's first momentum."""
-    beta2: float = 0.999
-    """Adam's second momentum."""
-    ema: int = 5_000
-    """Half-life of the averaged weights, in images shown."""
-    ema_ramp: float = 0.05
-    """Early on the half-life is at most this share of the images shown so far."""
     l1: float = 100.0
     """Weight of the mean absolute difference from the wanted image, the paper's lambda."""
     adversarial: float = 1.0
@@ -58,10 +47,6 @@ class Pix2PixConfig(Config):
     """The share of features dropped in the decoder's innermost layers while training."""
     norm: Literal["batch", "instance"] = "batch"
     """Normalisation of both players."""
-    discriminator_width: int = 32
-    """Channels of the discriminator's first layer."""
-    patch_layers: int | None = None
-    """Strided layers of the discriminator: 1 sees 16x16 patches, 2 34x34, 3 70x70; when not given: by the size."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -105,9 +90,7 @@ class Pix2Pix(Game):
                 "pix2pix learns from pairs, and not every name in trainA has its fellow in trainB (elegan data check "
                 "says which); name both sides alike, or take cyclegan, which needs no pairs."
             )
-        if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
-            return f"patch_layers is {config.patch_layers}, and the images are too small for it; set it lower."
-        return None
+        return too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         generator = Move("generator_terms", ("generator",))
