@@ -21,7 +21,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 from torch import Tensor
 
-from elegan.verbs.editing.channels import Concepts, Parts, parts_named, summed_in_channels
+from elegan.verbs.editing.channels import Concepts, Parts, count_of, parts_named, summed_in_channels
 from elegan.verbs.editing.mixing import summed
 from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Space
@@ -80,7 +80,7 @@ class Pool:
         recogniser = recognisers_of(space)[0][0]
         points = space.drawn(POOL, POOL_SEED)
         images = space.images(points)
-        told = recogniser.predict(images).numpy()
+        told = recogniser.predict(images.to(space.device)).cpu().numpy()
         glasses = told[:, GLASSES]
         having, without = np.flatnonzero(glasses > 0), np.flatnonzero(glasses == 0)
         return cls(space, points, images, told, having, without, parts_named(space, "glasses"), rng)
@@ -91,8 +91,10 @@ class Pool:
 
     def _in_channels(self, base: int, having: np.ndarray, without: np.ndarray) -> Points:
         concepts = Concepts([self.points.styles[having]], [self.points.styles[without]])
-        wish = dict(strength=None, channels=None, parts=self.glasses)
-        return summed_in_channels(self.space, self._at(base), concepts, **wish)[0]
+        count = count_of(self.space, None)
+        return summed_in_channels(self.space, self._at(base), concepts, strength=None, count=count, parts=self.glasses)[
+            0
+        ]
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The same in whole styles, of the layers and with the strength that do best there."""

@@ -23,7 +23,7 @@ import torch
 from sklearn.svm import SVC
 
 import elegan
-from elegan.data import Data
+from elegan.data import Data, open_data
 from elegan.evaluation.features import train_features
 from elegan.evaluation.fidelity import kernel_distance
 from elegan.verbs.run import to_pixels
@@ -49,6 +49,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if not asked.run:
+        check(open_data(asked.data, size=asked.size), asked.data)
     run = elegan.load(asked.run) if asked.run else trained(asked)
     data = run.open_data()
     train = {"A": sources(data, "train"), "B": data.part("train")}
@@ -72,6 +74,16 @@ def main() -> int:
             print(f"  {who:10}" + "".join(f"  {name} {value:.4f}" for name, value in figures.items()))
     print(json.dumps({"images": run.described["images"], **found}))
     return int(missed)
+
+
+def check(data: Data, name: str) -> None:
+    """Raises SystemExit for what can't be judged, before it is trained on."""
+    if data.sources is None or data.sources.parts is None:
+        raise SystemExit(
+            f"{name} holds no two sides without pairs; give a folder of trainA and trainB with other names."
+        )
+    if data.items.shape[-1] != 3 or data.sources.items.shape[-1] != 3:
+        raise SystemExit(f"{name} holds grey images, whose colours can't be transferred; give images in colour.")
 
 
 def trained(asked: argparse.Namespace) -> elegan.Run:

@@ -25,7 +25,7 @@ import numpy as np
 from sklearn.svm import SVC
 
 import elegan
-from elegan.data import Data
+from elegan.data import Data, open_data
 from elegan.data.edges import Hand, edges
 from elegan.evaluation.features import Embedder, train_features
 from elegan.evaluation.fidelity import kernel_distance
@@ -56,6 +56,11 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=30_000)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
+    if asked.run:
+        wished = elegan.load(asked.run).record["asked"]
+        asked.data, asked.size = wished["data"], wished["size"]
+    if open_data(asked.data, size=asked.size).labels is None:
+        raise SystemExit(f"{asked.data} has no classes, by which results are judged; give images with classes.")
     run = elegan.load(asked.run) if asked.run else trained(asked, None, asked.images)
     images = int(run.described["images"])
     plain = trained(asked, "l1-only", images)

@@ -1,5 +1,6 @@
 """The latent tools, on generators whose truth is known, and `elegan edit` on a small run."""
 
+import copy
 import json
 from dataclasses import replace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
 import elegan
 from elegan.cli import main
@@ -43,6 +45,7 @@ from elegan.verbs.edit import edit
 from elegan.verbs.editing import changing, recognising
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
+from elegan.verbs.editing.channels import Concepts, parts_named, summed_in_channels
 from elegan.verbs.editing.film import write_film
 from elegan.verbs.editing.mixing import arithmetic, mixing_grid
 from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
@@ -452,6 +455,8 @@ def test_a_concept_that_nothing_is_taken_from_is_what_differs_from_the_mean(squa
         ({"channels": 0}, "has 18, so give 1 to as many"),
         ({"channels": 19}, "has 18, so give 1 to as many"),
         ({"channels": 2, "layers": "1"}, "beside --channels or --parts"),
+        ({"channels": 1.5}, "give 1 to as many"),
+        ({"strength": "2"}, "strength is 2"),
     ],
 )
 def test_channels_that_there_are_not_are_answered(squares, tmp_path, options, said):
@@ -670,12 +675,71 @@ def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, mo
     moved = (after - before)[0, 0].abs()
     assert after[0, 0, :4, 4:].mean() > 0 > before[0, 0, :4, 4:].mean()
     assert moved[4:].max() == moved[:4, :4].max() == 0
-    assert done["parts"] == "second"
+    assert (done["parts"], done["shown"]) == (["second"], True)
     assert 1 <= done["strength"] < 20
-    least = arithmetic(lit, tmp_path / "b.png", channels=1, strength=done["strength"] / 2, **words)
-    assert least["strength"] == done["strength"] / 2
+    least = arithmetic(lit, tmp_path / "b.png", channels=1, strength=0.0, **words)
+    assert (least["strength"], least["shown"]) == (0, False)
     assert lit.images(drawn[-1])[0, 0, :4, 4:].mean() < after[0, 0, :4, 4:].mean()
+    dimmed = arithmetic(lit, tmp_path / "c.png", plus=[has[-1:]], minus=[has[:12]], parts=["second"], channels=1)
+    assert dimmed["shown"]
+    assert lit.images(drawn[-1])[0, 0, :4, 4:].mean() < 0
+    assert arithmetic(lit, tmp_path / "d.png", plus=[has[:12], "1"], parts="second")["channels"] == LAYERS * SIZE
+    for plus, minus, said in (
+        ([lacks[:3]], [], "nothing to add"),
+        ([has[:6], "1"], [has[:6]], "no other second"),
+    ):
+        with pytest.raises(UserError, match=said):
+            arithmetic(lit, tmp_path / "e.png", plus=plus, minus=minus, parts="second")
     (lit.run.path / recognising.FILE).unlink()
+
+
+def test_a_part_shows_when_every_recogniser_sees_it(lit, monkeypatch):
+    """One network that is always sure proves nothing; where no strength is enough, the best one is told as such."""
+    parts = parts_named(lit, "second")
+    sure = copy.deepcopy(parts.recognisers[0])
+    nn.init.zeros_(sure.heads[1].weight)
+    sure.heads[1].bias.data = torch.tensor([0.0, 9.0])
+    blind = copy.deepcopy(sure)
+    blind.heads[1].bias.data = torch.tensor([9.0, 0.0])
+    styles = lit.drawn(400, 8).styles
+    lights = styles[:, 1, 1]
+    concepts, base = (
+        Concepts([styles[lights > 1]], [styles[lights < -1]]),
+        lit.points([4]).with_styles(styles[lights < -1]),
+    )
+    alone, both, never = (
+        summed_in_channels(lit, base, concepts, strength=None, count=1, parts=replace(parts, recognisers=recognisers))[
+            1
+        ]
+        for recognisers in (parts.recognisers[:1], [sure, *parts.recognisers], [*parts.recognisers, blind])
+    )
+    assert both["shown"]
+    assert both["strength"] >= alone["strength"] >= 1
+    assert not never["shown"]
+    assert never["strength"] >= both["strength"]  # nearest to it, not the first one tried
+    (lit.run.path / recognising.FILE).unlink()
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ("", "give names of parts"),
+        ("first,", "give names of parts"),
+        ("first=lit", 'give "first" instead'),
+        ("frist", 'Did you mean "first"'),
+        (["first", "second", "third"], "names all there are"),
+    ],
+)
+def test_parts_that_cannot_be_named_are_answered_before_anything_is_taught(lit, monkeypatch, parts, said):
+    monkeypatch.setattr(recognising, "_taught", lambda *_: pytest.fail("it was taught"))
+    with pytest.raises(UserError, match=said):
+        parts_named(lit, parts)
+
+
+def test_classes_alone_are_no_parts(squares, monkeypatch):
+    monkeypatch.setattr(squares.run, "open_data", lambda: open_data("digits", size=SIDE))
+    with pytest.raises(UserError, match="tell the class alone"):
+        parts_named(squares, "class")
 
 
 def test_a_change_that_cannot_be_wished_for_is_answered():

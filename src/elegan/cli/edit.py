@@ -38,7 +38,7 @@ class MixOptions(EditOptions):
     layers: Annotated[str | None, optional("LAYERS")] = None
     """Which layers are the column's, 0 the coarsest: 0-3 or 0,2,5; the coarser half when not given."""
     parts: Annotated[str | None, optional("PARTS")] = None
-    """Instead of layers: which parts of the data are the column's, skin,shirt; of a stylegan."""
+    """Instead of layers: which parts of the data are mostly the column's, skin,shirt; of a stylegan."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +154,12 @@ def _say(done: dict[str, Any]) -> None:
         print(f"Mean difference from the photo: {done['distance']:.1f} levels of 255; {nearest_sample}.")
     for part, share in done.get("recognised", {}).items():
         print(f"The recogniser tells {part} of {share:.1%} of held-out images.")
+    if "shown" in done:
+        parts, how = " and ".join(done["parts"]), f"Added in {done['channels']} channels, {done['strength']:g} times"
+        sees = (
+            "the two networks see it" if done["shown"] else "the two networks don't both see it, at no strength tried"
+        )
+        print(f"{how}; of {parts}: {sees}.")
     if "changed" in done:
         kept = "" if done["kept"] is None else f", and {done['kept']:.0%} of their other parts are as before"
         shown = f"{done['changed']:.0%} of the images show {' and '.join(done['parts'])}{kept}"

@@ -13,6 +13,8 @@ from elegan.game import Game
 
 DRAWS = 2
 """Random projections of what is seen of each part."""
+CHUNK = 32
+"""So many images' slopes are held at once."""
 MOST_TIMES = 10.0
 
 
@@ -25,7 +27,8 @@ def strongest(difference: Tensor, deviation: Tensor, count: int, weight: Tensor 
     """``difference`` [c] in the ``count`` channels where ``weight`` times its size in units of ``deviation`` [c] is
     largest, else 0.
 
-    Those tell a concept best from the rest (arXiv:2011.12799, section 4.2).  Raises ValueError unless 1 ≤ count ≤ c.
+    What differs most by its own measure tells a concept best from the rest (after arXiv:2011.12799, where single
+    attributes are looked for so).  Raises ValueError unless 1 ≤ count ≤ c.
     """
     if not 1 <= count <= len(difference):
         raise ValueError(f"count is {count}; it must be 1 to {len(difference)}, the number of channels.")
@@ -44,21 +47,25 @@ def influence(
     the scales [n, c], times its variance: what the part would vary by if all channels varied on their own and the
     generator were linear.
     """
-    points = scales.detach().requires_grad_(True)
-    generator, rows = torch.Generator().manual_seed(0), []
-    for seen in look(render(points)):
-        total = torch.zeros_like(deviation)
-        for _ in range(DRAWS):
-            towards = torch.randn(seen.shape, generator=generator).to(seen)
-            (slope,) = torch.autograd.grad((towards * seen).sum(), points, retain_graph=True)
-            total += slope.square().mean(0)
-        rows.append(total * deviation.square())
-    shares = torch.stack(rows, 1)
+    generator, total = torch.Generator().manual_seed(0), torch.zeros(())
+    for rows in scales.detach().split(CHUNK):
+        points = rows.clone().requires_grad_(True)
+        squares = [_slopes(seen, points, generator).square().sum(0) for seen in look(render(points))]
+        total = total.to(points) + torch.stack(squares, 1)
+    shares = total * deviation.square()[:, None]
     return shares / shares.sum(0).clamp(min=1e-12)
 
 
+def _slopes(seen: Tensor, points: Tensor, generator: torch.Generator) -> Tensor:
+    """Slopes [DRAWS · n, c] of random projections of what is seen [n, values]."""
+    towards = torch.randn(DRAWS, *seen.shape, generator=generator).to(seen)
+    slopes = [torch.autograd.grad((each * seen).sum(), points, retain_graph=True)[0] for each in towards]
+    return torch.cat(slopes)
+
+
 def affinity(shares: Tensor, parts: Sequence[int]) -> Tensor:
-    """How many times more each channel has to do with these parts than with the others on the mean, [c], at most 10.
+    """How many times more each channel has to do with these parts than with the others, both on the mean, [c], at
+    most 10.
 
     ``shares`` [c, parts] are those of :func:`influence`.  Raises ValueError where these are all parts or none.
     """

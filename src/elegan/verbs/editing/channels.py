@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from elegan.errors import UserError, nearest
 from elegan.latent import Recogniser, affinity, influence, strongest
-from elegan.verbs.editing.recognising import recognisers_of
+from elegan.verbs.editing.recognising import parts_of, recognisers_of
 from elegan.verbs.editing.space import Points, Space, condition_of
 
 EXAMINED, EXAMINED_SEED = 128, 20_201_125
 """At so many samples it is looked at what channels change."""
 CHANNELS = 30
-"""In so many a concept of some parts is added when nothing else is said."""
+"""In so many a concept is added when nothing else is said."""
 STRENGTHS, SURE = tuple(range(1, 41)), 0.9
 """What is tried until the parts show, and how sure each recogniser must be that they do (LOG.md)."""
+MORE = 0.1
+"""A value that is this much more frequent among what is added is what the concepts are about."""
 
 
 @dataclass(frozen=True)
@@ -37,27 +40,47 @@ class Parts:
         return self.affinity > 1
 
 
-def parts_named(space: Space, wish: str) -> Parts:
+def parts_named(space: Space, wish: str | Sequence[str]) -> Parts:
     """The parts of "skin,shirt".  Raises UserError for one that there isn't, for all parts, and for a model whose
-    styles don't scale channels."""
+    styles don't scale channels, before anything is taught."""
     deviation = space.scales(space.measured).std(0)
+    chosen = _indices(space, wish)
     recognisers, names, values = recognisers_of(space)
-    wanted = [name.strip() for name in wish.split(",")]
-    for name in wanted:
-        if name not in names:
-            raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
-    chosen = tuple(sorted({names.index(name) for name in wanted}))
-    if len(chosen) == len(names):
-        raise UserError(f"--parts names all there are, {', '.join(names)}; leave some that are to stay as they are.")
     drawn = space.drawn(EXAMINED, EXAMINED_SEED)
-    condition, scales = condition_of(drawn.label), space.scales(drawn.styles)
+    label = None if drawn.label is None else drawn.label[:1]
 
     def render(scales: Tensor) -> Tensor:
+        condition = condition_of(None if label is None else label.expand(len(scales)))
         return space.game.render_scales(scales, condition).float()
 
-    shares = torch.stack([influence(render, each, scales, deviation) for each in recognisers]).mean(0)
+    def look(images: Tensor) -> list[Tensor]:
+        return [logits for recogniser in recognisers for logits in recogniser(images)]
+
+    shares = influence(render, look, space.scales(drawn.styles), deviation)
+    shares = shares.unflatten(1, (len(recognisers), len(names))).mean(1)
     counts = tuple(len(values[index]) for index in chosen)
     return Parts(tuple(names[index] for index in chosen), chosen, counts, recognisers, affinity(shares, chosen))
+
+
+def _indices(space: Space, wish: str | Sequence[str]) -> tuple[int, ...]:
+    """Which of the data's parts are wished for."""
+    names, _, _ = parts_of(space, space.run.open_data())
+    wanted = [str(name).strip() for name in (wish.split(",") if isinstance(wish, str) else wish)]
+    if not wanted or "" in wanted:
+        raise UserError(
+            f'--parts is "{wish}"; give names of parts with commas between them, as {", ".join(names[:2])}.'
+        )
+    for name in wanted:
+        part, is_value, _ = name.partition("=")
+        if is_value and part in names:
+            raise UserError(f'--parts takes parts, not values; give "{part}" instead of "{name}".')
+        if name not in names:
+            raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
+    if len(names) == 1:
+        raise UserError(f"The data of {space.run.path} tell the {names[0]} alone; --parts takes some of several parts.")
+    if len(set(wanted)) == len(names):
+        raise UserError(f"--parts names all there are, {', '.join(names)}; leave some that are to stay as they are.")
+    return tuple(sorted({names.index(name) for name in wanted}))
 
 
 def taking_channels(space: Space, own: Points, others: Tensor, chosen: Tensor) -> Points:
@@ -81,53 +104,66 @@ class Concepts:
         return total
 
 
+def count_of(space: Space, channels: int | None) -> int:
+    """In how many channels concepts are added.  Raises UserError for a number that there isn't."""
+    there = space.scales(space.measured[:1]).shape[1]
+    if channels is None:
+        return min(CHANNELS, there)
+    if isinstance(channels, bool) or not isinstance(channels, int) or not 1 <= channels <= there:
+        raise UserError(f"--channels is {channels}; {space.run.path} has {there}, so give 1 to as many.")
+    return channels
+
+
 def summed_in_channels(
-    space: Space, base: Points, concepts: Concepts, *, strength: float | None, channels: int | None, parts: Parts | None
-) -> tuple[Points, float]:
-    """The mean of ``base`` with concepts added in the channels where they differ the most, and how strongly.
+    space: Space, base: Points, concepts: Concepts, *, strength: float | None, count: int, parts: Parts | None
+) -> tuple[Points, dict[str, Any]]:
+    """The mean of ``base`` with concepts added in the channels where they differ the most, and what was done.
 
     With ``parts``, in those that also have most to do with these, and without a strength as strongly as it takes until
-    all recognisers see there what the concepts show.  Raises UserError for a number of channels that there isn't.
+    all recognisers see there what the concepts show; "shown" says whether they do.
     """
     measured = space.scales(space.measured)
-    count = CHANNELS if channels is None else channels
-    if not 1 <= count <= measured.shape[1]:
-        raise UserError(f"--channels is {count}; {space.run.path} has {measured.shape[1]}, so give 1 to as many.")
     weight = 1.0 if parts is None else parts.affinity.square()
     way = strongest(concepts.difference(space, measured.mean(0)), measured.std(0), count, weight)
-    mean = base.with_styles(base.styles.mean(0, keepdim=True))
-    start = space.scales(mean.styles)
-    if strength is None:
-        strength = 1.0 if parts is None else _least(space, mean, way, concepts, parts)
-    return replace(mean, scales=start + strength * way), strength
+    mean, said = base.with_styles(base.styles.mean(0, keepdim=True)), dict[str, Any](channels=count)
+    if parts is None:
+        strength = 1.0 if strength is None else strength
+    else:
+        strengths = torch.tensor(STRENGTHS if strength is None else [strength]).to(way)
+        likely = _likely(space, mean, strengths[:, None] * way, concepts, parts)
+        seen = (likely.amin(0) > SURE).nonzero().flatten()
+        best = int(seen[0] if len(seen) else likely.mean(0).argmax())
+        strength = float(strengths[best])
+        said |= {"parts": list(parts.names), "shown": bool(len(seen))}
+    return replace(mean, scales=space.scales(mean.styles) + strength * way), {**said, "strength": strength}
 
 
-def _least(space: Space, mean: Points, way: Tensor, concepts: Concepts, parts: Parts) -> float:
-    """The smallest strength at which every recogniser sees the parts that the concepts have more often than what is
-    subtracted, or than samples; where there is none, the one at which they come nearest to it."""
-    steps = torch.tensor(STRENGTHS).to(way)
-    scales = space.scales(mean.styles) + steps[:, None] * way
-    tried = replace(mean.with_styles(mean.styles.expand(len(steps), -1, -1)), scales=scales)
-    images = space.images(tried).to(space.device)
-    likely = torch.ones(len(steps), device=space.device)
-    for recogniser in parts.recognisers:
-        gained = _gained(space, recogniser, concepts, parts)
-        with torch.no_grad():
-            logits = recogniser(images)
-        for part, values in zip(parts.indices, gained, strict=True):
-            likely = torch.minimum(likely, logits[part].softmax(1)[:, values].sum(1))
-    seen = (likely > SURE).nonzero().flatten()
-    return float(steps[seen[0] if len(seen) else likely.argmax()])
-
-
-def _gained(space: Space, recogniser: Recogniser, concepts: Concepts, parts: Parts) -> list[Tensor]:
-    """For each part the values, bool [values], that are more frequent among what is added."""
-    added, taken = (
-        recogniser.predict(space.images(Points(torch.cat(list(groups)), None)).to(space.device))
-        for groups in (concepts.plus, concepts.minus or [space.measured])
-    )
+def _likely(space: Space, mean: Points, ways: Tensor, concepts: Concepts, parts: Parts) -> Tensor:
+    """How sure each recogniser is, at the end of each of n ways [n, c], of each part that the concepts are about,
+    [recognisers · parts, n].  Raises UserError where they are about none of the parts."""
+    gained = _gained(space, concepts, parts)
+    expanded = mean.with_styles(mean.styles.expand(len(ways), -1, -1))
+    images = space.images(replace(expanded, scales=space.scales(mean.styles) + ways)).to(space.device)
     found = []
+    with torch.no_grad():
+        for logits in (recogniser(images) for recogniser in parts.recognisers):
+            found += [logits[part].softmax(1)[:, values].sum(1) for part, values in gained.items()]
+    return torch.stack(found)
+
+
+def _gained(space: Space, concepts: Concepts, parts: Parts) -> dict[int, Tensor]:
+    """Part → its values, bool [values], that are more frequent among what is added than among what is subtracted, all
+    samples standing in for what isn't there; parts in which nothing is are left out."""
+    if not concepts.plus and not concepts.minus:
+        raise UserError("There is nothing to add or to subtract; give a --plus before the last one, or a --minus.")
+    sides = [torch.cat(list(groups or [space.measured])) for groups in (concepts.plus, concepts.minus)]
+    images = [space.images(Points(side, None)).to(space.device) for side in sides]
+    told = [torch.cat([recogniser.predict(each) for recogniser in parts.recognisers]) for each in images]
+    found = {}
     for part, values in zip(parts.indices, parts.values, strict=True):
-        shares = [torch.bincount(told[:, part], minlength=values) / len(told) for told in (added, taken)]
-        found.append(shares[0] > shares[1])
+        added, taken = (torch.bincount(each[:, part], minlength=values) / len(each) for each in told)
+        if bool((values_more := added > taken + MORE).any()):
+            found[part] = values_more
+    if not found:
+        raise UserError(f"What is added shows no other {' or '.join(parts.names)} than what is subtracted.")
     return found

@@ -10,7 +10,7 @@ from torch import Tensor
 from elegan.errors import UserError
 from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
-from elegan.verbs.editing.channels import CHANNELS, Concepts, parts_named, summed_in_channels, taking_channels
+from elegan.verbs.editing.channels import Concepts, count_of, parts_named, summed_in_channels, taking_channels
 from elegan.verbs.editing.film import check_film, write_film
 from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
 
@@ -23,10 +23,10 @@ def mixing_grid(
     space: Space,
     out: Path,
     *,
-    rows: str | Sequence[Source],
-    columns: str | Sequence[Source],
+    rows: str | Sequence[Source] = "1,2,3",
+    columns: str | Sequence[Source] = "4,5,6,7,8",
     layers: str | None = None,
-    parts: str | None = None,
+    parts: str | Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """A row's image with some of a column's, for every row and column: layers, the coarser half when not said; or,
     with ``parts``, the channels that have most to do with these."""
@@ -45,7 +45,7 @@ def mixing_grid(
 
 
 def _mixer(
-    space: Space, layers: str | None, parts: str | None
+    space: Space, layers: str | None, parts: str | Sequence[str] | None
 ) -> tuple[Callable[[Points, Tensor], Points], dict[str, Any]]:
     """How points take what is asked for from other styles, and what that is."""
     if parts is not None:
@@ -83,7 +83,7 @@ def arithmetic(
     strength: float | None = None,
     layers: str | None = None,
     channels: int | None = None,
-    parts: str | None = None,
+    parts: str | Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Averaged concepts added and subtracted: what goes in, the mean of each group, and what comes out.
 
@@ -92,23 +92,24 @@ def arithmetic(
     the concepts differ the most, which keeps more of the last ``plus``.  With ``parts``, "glasses", in channels that
     have to do with these, and as strongly as it takes until they show.
     """
-    if strength is not None and not -100 < strength < 100:
+    if strength is not None and not (isinstance(strength, int | float) and -100 < strength < 100):
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
+    few = channels is not None or parts is not None
+    if few and layers is not None:
+        raise UserError("--layers was given beside --channels or --parts; give it or these.")
+    chosen = space.layers(layers)
+    count = count_of(space, channels) if few else 0
+    named = None if parts is None else parts_named(space, parts)
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
     gained, lost = ([group.styles for group in groups] for groups in (added[:-1], taken))
-    chosen, few = space.layers(layers), channels is not None or parts is not None
-    if not few:
-        strength = 1.0 if strength is None else strength
-        answer = summed(space, added[-1], gained, lost, strength, chosen)
-    elif layers is None:
-        named = None if parts is None else parts_named(space, parts)
-        answer, strength = summed_in_channels(
-            space, added[-1], Concepts(gained, lost), strength=strength, channels=channels, parts=named
-        )
+    said: dict[str, Any] = {"layers": chosen, "strength": 1.0 if strength is None else strength}
+    if few:
+        concepts = Concepts(gained, lost)
+        answer, said = summed_in_channels(space, added[-1], concepts, strength=strength, count=count, parts=named)
     else:
-        raise UserError("--layers was given beside --channels or --parts; give it or these.")
+        answer = summed(space, added[-1], gained, lost, said["strength"], chosen)
     lines, names = [], []
     for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
         centre = group.with_styles(combine([group.styles], length=space.length))
@@ -121,8 +122,7 @@ def arithmetic(
         **sealed,
         "plus": [list(g.names) for g in added],
         "minus": [list(g.names) for g in taken],
-        "strength": strength,
-        **({"channels": channels or CHANNELS, "parts": parts} if few else {"layers": chosen}),
+        **said,
     }
 
 
