@@ -78,7 +78,7 @@ def main() -> int:
 
 def check(data: Data, name: str) -> None:
     """Raises SystemExit for what can't be judged, before it is trained on."""
-    if data.sources is None or data.sources.parts is None:
+    if data.sources is None or data.spec.paired:
         raise SystemExit(
             f"{name} holds no two sides without pairs; give a folder of trainA and trainB with other names."
         )
