@@ -21,6 +21,7 @@ import torch
 from avatar_judge import NAMES, judge_for
 from torch import Tensor
 
+from elegan.errors import UserError
 from elegan.verbs.editing.channels import Concepts, Parts, count_of, parts_named, summed_in_channels
 from elegan.verbs.editing.mixing import summed
 from elegan.verbs.editing.recognising import recognisers_of
@@ -51,7 +52,7 @@ def main() -> int:
     before = judge.predict(pool.images[bases])
     bare = (before[:, GLASSES] == 0).numpy()
     bases, before = bases[bare], before[torch.from_numpy(bare)]
-    images = {f"channels, concepts of {count}": pool.channel_sums(bases, count) for count in (asked.average, 3, 1)}
+    images = {f"channels, concepts of {count}": pool.channel_sums(bases, count) for count in (asked.average, 3)}
     images |= {f"latents, concepts of {count}": pool.latent_sums(bases, count) for count in (asked.average, 3)}
     images[f"pixels, concepts of {asked.average}"] = pool.pixel_sums(bases, asked.average)
     images["other samples (base rate)"] = pool.images[pool.rng.choice(POOL, len(bases))]
@@ -92,9 +93,10 @@ class Pool:
     def _in_channels(self, base: int, having: np.ndarray, without: np.ndarray) -> Points:
         concepts = Concepts([self.points.styles[having]], [self.points.styles[without]])
         count = count_of(self.space, None)
-        return summed_in_channels(self.space, self._at(base), concepts, strength=None, count=count, parts=self.glasses)[
-            0
-        ]
+        try:
+            return summed_in_channels(self.space, self._at(base), concepts, None, count, self.glasses)[0]
+        except UserError:  # few samples may show no glasses that their doubles don't; B is left as it is
+            return self._at(base)
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The same in whole styles, of the layers and with the strength that do best there."""

@@ -708,9 +708,7 @@ def test_a_part_shows_when_every_recogniser_sees_it(lit, monkeypatch):
         lit.points([4]).with_styles(styles[lights < -1]),
     )
     alone, both, never = (
-        summed_in_channels(lit, base, concepts, strength=None, count=1, parts=replace(parts, recognisers=recognisers))[
-            1
-        ]
+        summed_in_channels(lit, base, concepts, None, 1, replace(parts, recognisers=recognisers))[1]
         for recognisers in (parts.recognisers[:1], [sure, *parts.recognisers], [*parts.recognisers, blind])
     )
     assert both["shown"]

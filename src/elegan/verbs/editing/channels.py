@@ -115,7 +115,7 @@ def count_of(space: Space, channels: int | None) -> int:
 
 
 def summed_in_channels(
-    space: Space, base: Points, concepts: Concepts, *, strength: float | None, count: int, parts: Parts | None
+    space: Space, base: Points, concepts: Concepts, strength: float | None, count: int, parts: Parts | None
 ) -> tuple[Points, dict[str, Any]]:
     """The mean of ``base`` with concepts added in the channels where they differ the most, and what was done.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from elegan.errors import UserError
 from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
-from elegan.verbs.editing.channels import Concepts, count_of, parts_named, summed_in_channels, taking_channels
+from elegan.verbs.editing.channels import Concepts, Parts, count_of, parts_named, summed_in_channels, taking_channels
 from elegan.verbs.editing.film import check_film, write_film
 from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
 
@@ -96,20 +96,14 @@ def arithmetic(
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
         raise UserError("Nothing was given to add up; give --plus, as in --plus 1,5,9 --minus 2,3,8 --plus 4,6,7.")
-    few = channels is not None or parts is not None
-    if few and layers is not None:
-        raise UserError("--layers was given beside --channels or --parts; give it or these.")
-    chosen = space.layers(layers)
-    count = count_of(space, channels) if few else 0
-    named = None if parts is None else parts_named(space, parts)
+    chosen, few = space.layers(layers), _few_channels(space, layers, channels, parts)
     added, taken = ([space.points(sources_in(group)) for group in groups] for groups in (plus, minus))
     gained, lost = ([group.styles for group in groups] for groups in (added[:-1], taken))
     said: dict[str, Any] = {"layers": chosen, "strength": 1.0 if strength is None else strength}
-    if few:
-        concepts = Concepts(gained, lost)
-        answer, said = summed_in_channels(space, added[-1], concepts, strength=strength, count=count, parts=named)
-    else:
+    if few is None:
         answer = summed(space, added[-1], gained, lost, said["strength"], chosen)
+    else:
+        answer, said = summed_in_channels(space, added[-1], Concepts(gained, lost), strength, *few)
     lines, names = [], []
     for sign, group in [("+", g) for g in added] + [("−", g) for g in taken]:
         centre = group.with_styles(combine([group.styles], length=space.length))
@@ -124,6 +118,17 @@ def arithmetic(
         "minus": [list(g.names) for g in taken],
         **said,
     }
+
+
+def _few_channels(
+    space: Space, layers: str | None, channels: int | None, parts: str | Sequence[str] | None
+) -> tuple[int, Parts | None] | None:
+    """In how many channels to add, and what of, or None for whole styles; checked before anything is projected."""
+    if channels is None and parts is None:
+        return None
+    if layers is not None:
+        raise UserError("--layers was given beside --channels or --parts; give it or these.")
+    return count_of(space, channels), None if parts is None else parts_named(space, parts)
 
 
 def summed(
