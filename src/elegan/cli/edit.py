@@ -155,7 +155,7 @@ def _say(done: dict[str, Any]) -> None:
     for part, share in done.get("recognised", {}).items():
         print(f"The recogniser tells {part} of {share:.1%} of held-out images.")
     if "shown" in done:
-        parts, how = " and ".join(done["parts"]), f"Added in {done['channels']} channels, {done['strength']:g} times"
+        parts, how = " and ".join(done["parts"]), f"Added in {done['channels']} channels, {done['strength']:.3g} times"
         sees = (
             "the two networks see it" if done["shown"] else "the two networks don't both see it, at no strength tried"
         )

@@ -16,8 +16,9 @@ EXAMINED, EXAMINED_SEED = 128, 20_201_125
 """At so many samples it is looked at what channels change."""
 CHANNELS = 30
 """In so many a concept is added when nothing else is said."""
-STRENGTHS, SURE = tuple(range(1, 41)), 0.9
-"""What is tried until the parts show, and how sure each recogniser must be that they do (LOG.md)."""
+FARTHEST, STEPS, SURE = 4.0, 40, 0.9
+"""How far channels are moved until the parts show, in standard deviations on the mean, in how many steps, and how sure
+each recogniser must be that they do (LOG.md)."""
 MORE = 0.1
 """A value that is this much more frequent among what is added is what the concepts are about."""
 
@@ -129,13 +130,19 @@ def summed_in_channels(
     if parts is None:
         strength = 1.0 if strength is None else strength
     else:
-        strengths = torch.tensor(STRENGTHS if strength is None else [strength]).to(way)
+        strengths = _tried(way / measured.std(0).clamp(min=1e-6)) if strength is None else way.new_tensor([strength])
         likely = _likely(space, mean, strengths[:, None] * way, concepts, parts)
         seen = (likely.amin(0) > SURE).nonzero().flatten()
         best = int(seen[0] if len(seen) else likely.mean(0).argmax())
         strength = float(strengths[best])
         said |= {"parts": list(parts.names), "shown": bool(len(seen))}
     return replace(mean, scales=space.scales(mean.styles) + strength * way), {**said, "strength": strength}
+
+
+def _tried(way: Tensor) -> Tensor:
+    """The strengths that are tried of a way [c] in standard deviations: farther than FARTHEST nothing is drawn well."""
+    far = way.abs().sum() / way.count_nonzero().clamp(min=1)
+    return torch.arange(1, STEPS + 1).to(way) * FARTHEST / STEPS / far.clamp(min=1e-6)
 
 
 def _likely(space: Space, mean: Points, ways: Tensor, concepts: Concepts, parts: Parts) -> Tensor:
