@@ -24,7 +24,7 @@ from elegan.augment import Augmentation
 from elegan.game import Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.contrastive import patch_nce
-from elegan.models.translators import TranslatorConfig, too_many_layers
+from elegan.models.translators import TranslatorConfig, squares_for, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import PlaceHeads, ResidualTranslator
 
@@ -83,7 +83,7 @@ class CUT(Game):
     def settled(cls, config: CUTConfig, spec: Spec) -> CUTConfig:
         if not spec.is_image:
             return config
-        patch, layers = 4 if min(spec.image[1:]) >= 64 else 2, patch_layers(*spec.image[1:])
+        patch, layers = squares_for(spec), patch_layers(*spec.image[1:])
         return replace(config, patch=config.patch or patch, patch_layers=config.patch_layers or layers)
 
     @classmethod

@@ -25,7 +25,7 @@ from elegan.augment import Augmentation
 from elegan.game import Adam, Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.reconstruction import mean_absolute
-from elegan.models.translators import TranslatorConfig, too_many_layers
+from elegan.models.translators import TranslatorConfig, squares_for, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import ResidualTranslator
 
@@ -83,7 +83,7 @@ class CycleGAN(Game):
         if not spec.is_image or source is None:
             return config
         identity = config.identity if source[0] == spec.image[0] else 0.0
-        patch, layers = 4 if min(spec.image[1:]) >= 64 else 2, patch_layers(*spec.image[1:])
+        patch, layers = squares_for(spec), patch_layers(*spec.image[1:])
         patch, layers = config.patch or patch, config.patch_layers or layers
         return replace(config, identity=identity, patch=patch, patch_layers=layers)
 

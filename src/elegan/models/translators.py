@@ -25,6 +25,11 @@ class TranslatorConfig(Config):
     """Strided layers of a discriminator: 1 sees 16x16 patches, 2 34x34, 3 70x70; when not given: by the size."""
 
 
+def squares_for(spec: Spec) -> int:
+    """Pixels a side that a residual translator sees and draws as one, when it isn't said."""
+    return 4 if min(spec.image[1:]) >= 64 else 2
+
+
 def too_many_layers(config: TranslatorConfig, spec: Spec) -> str | None:
     """A sentence where images are too small for a discriminator of so many strided layers, else None."""
     if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
