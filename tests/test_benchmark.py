@@ -12,6 +12,7 @@ from scripts import NAMES, script
 
 from elegan.cli import main
 from elegan.errors import UserError
+from elegan.models import MODELS
 from elegan.networks.convolution import Convolution
 from elegan.training.engine import choose, plain
 from elegan.training.loop import Training
@@ -23,7 +24,7 @@ from elegan.verbs.benchmarking.counting import count
 from elegan.verbs.benchmarking.duel import Effort
 from elegan.verbs.benchmarking.figures import figure
 from elegan.verbs.benchmarking.load import Neighbours
-from elegan.verbs.benchmarking.plain import Contiguous, HalfByHalf, as_usual
+from elegan.verbs.benchmarking.plain import Contiguous, as_usual, batch_by_batch
 from elegan.verbs.benchmarking.start import command
 from elegan.verbs.benchmarking.worker import ENDLESS, new_training, peak_memory
 from elegan.verbs.benchmarking.workers import worker
@@ -157,16 +158,15 @@ def test_a_transposed_convolution_and_a_linear_layer_are_counted():
 def test_two_halves_are_judged_as_the_whole_is():
     game = new_game(R3GAN)
     items, label = torch.randn(8, 1, 8, 8), torch.arange(8)
-    halves = HalfByHalf(game.discriminator, batch=4)
-    rows = []
-    halves.whole.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
+    halves, rows = batch_by_batch(game.discriminator.__call__, batch=4), []
+    game.discriminator.register_forward_pre_hook(lambda _, inputs: rows.append(len(inputs[0])))
     assert torch.allclose(halves(items, label), game.discriminator(items, label), atol=1e-6)
     assert rows == [4, 4, 8]
     halves(items[:4], label[:4])
     assert rows[3:] == [4]
 
 
-@pytest.mark.parametrize("model", ["gan", "dcgan", "cgan", "r3gan"])
+@pytest.mark.parametrize("model", MODELS)
 def test_the_plain_step_learns_the_same(model):
     settings = {key: value for key, value in SMALL.items() if key in vars(new_game(Case(model)).config)}
     case = Case(model, size="8", batch=4, settings=settings)
@@ -200,6 +200,13 @@ def test_the_plain_step_stays_in_the_default_memory_layout():
     assert seen
     assert all(seen)
     assert not new_training(case, plain=False).stream.draw(4)["real"].is_contiguous()
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_network_that_grows_is_timed_at_its_full_size(plain):
+    training = new_training(Case("progan", size="16", batch=4), plain=plain)
+    training.play_step()
+    assert training.game.stage(training.progress) == "16x16"
 
 
 def test_a_worker_has_its_own_memory_and_keeps_pages_on_one_side_alone():
@@ -249,6 +256,8 @@ def test_the_case_is_trained_as_it_is_measured(tmp_path):
     words = " ".join(command(case, tmp_path, images=64))
     assert "elegan train r3gan --data digits --size 32 --images 64 --batch 64 --no-referee" in words
     assert words.endswith("--preset mixture --widths 16 16 --no-conditional --lr-end 0.5")
+    assert "--pair edges" not in words
+    assert "--pair edges" in " ".join(command(Case("cut"), tmp_path, images=64))
     assert (
         Case(**json.loads(json.dumps(asdict(case)))).name
         == case.name

@@ -11,6 +11,7 @@ import torch
 from elegan.data import Data
 from elegan.data.dataset import Split
 from elegan.data.sizes import parse_size
+from elegan.data.sources import StoredSources
 from elegan.errors import UserError
 from elegan.game import Game, Spec
 from elegan.models import find
@@ -41,11 +42,18 @@ class Case:
         return self.model + (f" {self.preset}" if self.preset else "") + settings
 
     @property
+    def translates(self) -> bool:
+        """Whether the model makes images of images, and not of noise."""
+        return bool(find(self.model).translations)
+
+    @property
     def spec(self) -> Spec:
-        """Labelled images without end: augmentation only where the settings name it."""
+        """Labelled images without end, in pairs for a translator: augmentation only where the settings name it."""
         shape = parse_size(self.size)
         assert shape is not None
-        return Spec({"real": (self.channels, *shape), "label": ()}, tuple(map(str, range(CLASSES))))
+        image = (self.channels, *shape)
+        shapes = {"real": image, "label": ()} | ({"source": image} if self.translates else {})
+        return Spec(shapes, tuple(map(str, range(CLASSES))), paired=self.translates)
 
 
 def _short(value: Any) -> str:
@@ -73,16 +81,18 @@ def check(case: Case) -> None:
 
 
 def noise(case: Case, seed: int = 0) -> Data:
-    """Uniform noise as 8-bit images, with labels: speed doesn't depend on what is seen."""
+    """Uniform noise as 8-bit images, with labels, for a translator in pairs: speed doesn't depend on what is seen."""
     generator, items = np.random.default_rng(seed), BATCHES * case.batch
     channels, height, width = case.spec.image
     nobody = np.zeros(0, np.int64)
+    images = generator.integers(0, 256, (items, height, width, channels), np.uint8)
     return Data(
         name="noise",
-        items=generator.integers(0, 256, (items, height, width, channels), np.uint8),
+        items=images,
         labels=generator.integers(0, CLASSES, items),
         classes=case.spec.classes,
         split=Split(np.arange(items), nobody, nobody),
         licence="made from the seed; free of rights",
         source=f"noise, seed {seed}",
+        sources=StoredSources(images[::-1].copy(), f"noise-{seed}", "noise") if case.translates else None,
     )

@@ -1,6 +1,7 @@
 """The step that usual PyTorch code plays: default memory layout, real and generated items judged apart."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,22 +10,27 @@ from elegan.game import Game
 from elegan.training.loop import Stream
 
 
-class HalfByHalf(nn.Module):
-    """A discriminator that judges a doubled batch, [real; generated], in two passes.
+def batch_by_batch(forward: Callable[..., Tensor], batch: int) -> Callable[..., Tensor]:
+    """A discriminator's ``forward`` that judges [real; generated] in two passes, and so on for more batches.
 
-    Its logits are those of one pass, unless the networks have statistics of the whole batch.
+    Its logits are those of one pass, unless the networks have statistics of all that they see.
     """
 
-    def __init__(self, whole: nn.Module, batch: int) -> None:
-        super().__init__()
-        self.whole, self.batch = whole, batch
+    def judge(items: Tensor, *others: Any) -> Tensor:
+        parts, rest = divmod(len(items), batch)
+        if parts < 2 or rest:
+            return forward(items, *others)
+        batches = zip(*(_parted(given, parts) for given in (items, *others)), strict=True)
+        return torch.cat([forward(*each) for each in batches])
 
-    def forward(self, items: Tensor, *others: Tensor) -> Tensor:
-        """The discriminator's own arguments, split along their first dimension where it is doubled."""
-        if len(items) != 2 * self.batch:
-            return self.whole(items, *others)
-        halves = zip(*(argument.chunk(2) for argument in (items, *others)), strict=True)
-        return torch.cat([self.whole(*half) for half in halves])
+    return judge
+
+
+def _parted(given: Any, parts: int) -> list[Any]:
+    """An argument, a batch after the other: rows of a tensor, the number of batches that there are, or all else."""
+    if isinstance(given, Tensor):
+        return list(given.chunk(parts))
+    return [given // parts if isinstance(given, int) else given] * parts
 
 
 class Contiguous:
@@ -51,10 +57,10 @@ def as_usual(game: Game) -> Game:
         if any(isinstance(part, nn.Conv2d | nn.ConvTranspose2d) for part in module.modules()):
             module.register_forward_pre_hook(_contiguous_inputs)
     if isinstance(discriminator := getattr(game, "discriminator", None), nn.Module):
-        game.discriminator = HalfByHalf(discriminator, game.config.batch)
+        discriminator.forward = batch_by_batch(discriminator.forward, game.config.batch)
     return game
 
 
-def _contiguous_inputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _contiguous_inputs(module: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     """Networks that ask for channels_last by themselves don't get it."""
-    return tuple(given.contiguous() for given in inputs)
+    return tuple(given.contiguous() if isinstance(given, Tensor) else given for given in inputs)

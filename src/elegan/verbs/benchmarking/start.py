@@ -42,9 +42,10 @@ def start(case: Case, threads: int) -> dict[str, float]:
 
 
 def command(case: Case, run: Path, images: int) -> list[str]:
-    """The command line that trains the case on digits."""
+    """The command line that trains the case on digits, a translator on their edges."""
     words = [sys.executable, "-m", "elegan", "train", case.model, "--data", "digits", "--size", case.size]
     words += ["--images", str(images), "--batch", str(case.batch), "--no-referee", "--out", str(run)]
+    words += ["--pair", "edges"] if case.translates else []
     words += ["--preset", case.preset] if case.preset else []
     return words + _spelled(case.settings)
 

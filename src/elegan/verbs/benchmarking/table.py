@@ -60,7 +60,7 @@ def _notes(result: dict[str, Any]) -> Iterator[str]:
     if any(model["plain"] for model in result["models"]):
         yield "plain: the same networks and losses by the usual PyTorch step, by turns with elegan's, and the ratio."
     if any(model["one_pass"] for model in result["models"]):
-        yield "*: elegan judges real and generated images in one pass, the plain step in two."
+        yield "*: elegan judges real and generated images in one pass, the plain step one after the other."
     if load["quiet"] is None:
         yield "Whether the machine was quiet can't be seen on this system."
     elif not load["quiet"]:

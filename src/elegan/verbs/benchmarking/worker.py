@@ -30,13 +30,16 @@ ENDLESS = 10**12
 
 
 def new_training(case: Case, *, plain: bool) -> Training:
-    """The case at its start: with every means that elegan has here, or as usual PyTorch code plays it."""
+    """The case, grown to full size: with every means that elegan has here, or as usual PyTorch code plays it."""
     torch.manual_seed(0)
     game, stream = new_game(case), noise(case).stream(seed=0)
     engine = choose(gains=game.low_precision)
     if plain:
-        return Training(as_usual(game), Contiguous(stream), total=ENDLESS, engine=without_means(engine))
-    return Training(game, stream, total=ENDLESS, engine=engine)
+        training = Training(as_usual(game), Contiguous(stream), total=ENDLESS, engine=without_means(engine))
+    else:
+        training = Training(game, stream, total=ENDLESS, engine=engine)
+    training.images = round(game.steady_from() * ENDLESS)
+    return training
 
 
 class Side:
