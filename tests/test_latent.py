@@ -42,7 +42,8 @@ from elegan.latent.directions import scaled
 from elegan.models import MODELS, find
 from elegan.provenance import COMPOSITE, TRAINED, mp4, read_label
 from elegan.verbs.edit import edit
-from elegan.verbs.editing import changing, recognising
+from elegan.verbs.editing import changing, channels, recognising
+from elegan.verbs.editing import kept as keeping
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
 from elegan.verbs.editing.channels import FARTHEST, Concepts, parts_named, summed_in_channels
@@ -644,7 +645,7 @@ def test_parts_are_changed_by_the_command_and_its_recognisers_are_kept(lit, tmp_
     edit("run", "change", out=tmp_path / "c.png", part="first=lit", seeds=[1])
     assert kept.stat().st_size > 1_000
     kept.unlink()
-    monkeypatch.setattr(recognising, "_write", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
+    monkeypatch.setattr(keeping, "write_atomically", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
     edit("run", "change", out=tmp_path / "d.png", part="first=lit", seeds=[1])
     assert not kept.exists()
 
@@ -658,10 +659,15 @@ def test_the_parts_named_come_from_the_column_and_the_rest_from_the_row(lit, tmp
     mixed = drawn[-1].scales
     torch.testing.assert_close(mixed[:, LIGHTS[1:]], columns[:, LIGHTS[1:]])
     torch.testing.assert_close(mixed[:, LIGHTS[:1]], row[:, LIGHTS[:1]].expand(2, 1))
+    with monkeypatch.context() as patch:
+        patch.setattr(channels, "_examined", lambda *_: pytest.fail("it was kept"))
+        mixing_grid(lit, tmp_path / "c.png", rows="1", columns="2,3", parts="second, third")
+    assert torch.equal(drawn[-1].scales, mixed)
     for parts, said in (("secnd", 'Did you mean "second"'), ("first,second,third", "names all there are")):
         with pytest.raises(UserError, match=said):
             mixing_grid(lit, tmp_path / "b.png", rows="1", columns="2", parts=parts)
     (lit.run.path / recognising.FILE).unlink()
+    (lit.run.path / channels.FILE).unlink()
 
 
 def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, monkeypatch):

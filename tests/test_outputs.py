@@ -31,7 +31,8 @@ REPORTS = {"report.html", "report.json", "report-n100.html", "report-n100.json"}
 RECORDS = {
     "run.json": "what made a run", "log.jsonl": "a line a tick", "generator.json": "shapes of the weights beside it",
     "last.json": "a checkpoint's index", "best.json": "a checkpoint's index", "previous.json": "a checkpoint's index",
-    "directions.npz": "normals of planes", "recognisers.safetensors": "they make nothing",
+    "directions.safetensors": "normals of planes", "recognisers.safetensors": "they make nothing",
+    "channels.safetensors": "shares of parts",
     "detector.json": "figures", "detector.safetensors": "it makes nothing",
     ".lock": "empty", "LICENSE": "a pointer to the data's licence",
 }  # fmt: skip

@@ -9,9 +9,11 @@ from torch import Tensor
 
 from elegan.errors import UserError, nearest
 from elegan.latent import Recogniser, affinity, influence, strongest
+from elegan.verbs.editing.kept import Findings, kept
 from elegan.verbs.editing.recognising import parts_of, recognisers_of
 from elegan.verbs.editing.space import Points, Space, condition_of
 
+FILE = "channels.safetensors"
 EXAMINED, EXAMINED_SEED = 128, 20_201_125
 """At so many samples it is looked at what channels change."""
 CHANNELS = 30
@@ -44,9 +46,28 @@ class Parts:
 def parts_named(space: Space, wish: str | Sequence[str]) -> Parts:
     """The parts of "skin,shirt".  Raises UserError for one that there isn't, for all parts, and for a model whose
     styles don't scale channels, before anything is taught."""
-    deviation = space.scales(space.measured).std(0)
+    space.scales(space.measured[:1])
     chosen = _indices(space, wish)
     recognisers, names, values = recognisers_of(space)
+    shares = _shares(space, recognisers, names)
+    counts = tuple(len(values[index]) for index in chosen)
+    return Parts(tuple(names[index] for index in chosen), chosen, counts, recognisers, affinity(shares, chosen))
+
+
+def _shares(space: Space, recognisers: Sequence[Recogniser], names: Sequence[str]) -> Tensor:
+    """How much each channel has to do with each part, [c, parts]: the mean of what the recognisers see, kept in the
+    run's folder."""
+
+    def find() -> Findings:
+        shares = _examined(space, recognisers).unflatten(1, (len(recognisers), len(names))).mean(1)
+        return {"shares": shares.cpu()}, None
+
+    of = {"weights_sha256": space.run.weights_sha256, "label": space.asked, "parts": names}
+    return kept(space.run.path / FILE, of, find)[0]["shares"].to(space.device)
+
+
+def _examined(space: Space, recognisers: Sequence[Recogniser]) -> Tensor:
+    """The same for each recogniser, [c, recognisers · parts], at some samples."""
     drawn = space.drawn(EXAMINED, EXAMINED_SEED)
     label = None if drawn.label is None else drawn.label[:1]
 
@@ -57,10 +78,7 @@ def parts_named(space: Space, wish: str | Sequence[str]) -> Parts:
     def look(images: Tensor) -> list[Tensor]:
         return [logits for recogniser in recognisers for logits in recogniser(images)]
 
-    shares = influence(render, look, space.scales(drawn.styles), deviation)
-    shares = shares.unflatten(1, (len(recognisers), len(names))).mean(1)
-    counts = tuple(len(values[index]) for index in chosen)
-    return Parts(tuple(names[index] for index in chosen), chosen, counts, recognisers, affinity(shares, chosen))
+    return influence(render, look, space.scales(drawn.styles), space.scales(space.measured).std(0))
 
 
 def _indices(space: Space, wish: str | Sequence[str]) -> tuple[int, ...]:

@@ -1,24 +1,18 @@
 """Directions that have names: where a part of the image changes, learned from what the data say of their parts."""
 
-import io
-import json
-import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from elegan.errors import UserError, nearest
-from elegan.files import write_atomically
 from elegan.latent import boundary, conditional
 from elegan.latent.directions import scaled
+from elegan.verbs.editing.kept import Findings, kept
 from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Space
 
-FILE = "directions.npz"
+FILE = "directions.safetensors"
 SAMPLES, SAMPLES_SEED = 4_000, 20_200_617
 """Drawn from the run, and told apart by the recogniser; nothing to do with the seed of any run."""
 
@@ -61,14 +55,15 @@ class NamedDirections:
 
 
 def named_directions(space: Space) -> NamedDirections:
-    """The run's directions, from RUN/directions.npz where they were found before with the same weights."""
-    path = space.run.path / FILE
-    found = _read(path, space.run.weights_sha256)
-    if found is None:
+    """The run's directions, from its folder where they were found before with the same weights."""
+
+    def find() -> Findings:
         found = find_named_directions(space)
-        with suppress(OSError):  # only the next call would have been quicker
-            _write(path, found, space.run.weights_sha256)
-    return found
+        return {"normals": found.normals}, (found.parts, found.values, found.accuracies, found.recognised)
+
+    of = {"weights_sha256": space.run.weights_sha256}
+    tensors, (parts, values, accuracies, recognised) = kept(space.run.path / FILE, of, find)
+    return NamedDirections(tuple(parts), tuple(values), tensors["normals"], tuple(accuracies), recognised)
 
 
 def find_named_directions(space: Space) -> NamedDirections:
@@ -97,26 +92,3 @@ def find_named_directions(space: Space) -> NamedDirections:
 def scaled_to(space: Space, vectors: Tensor) -> Tensor:
     """Directions [k, layers, d], one standard deviation of the run's styles long."""
     return scaled(vectors, space.measured.cpu())
-
-
-def _write(path: Path, found: NamedDirections, weights: str) -> None:
-    said = {
-        "weights_sha256": weights, "parts": found.parts, "values": found.values, "accuracies": found.accuracies,
-        "recognised": found.recognised,
-    }  # fmt: skip
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, normals=found.normals.numpy(), said=np.array(json.dumps(said)))
-    write_atomically(path, buffer.getvalue())
-
-
-def _read(path: Path, weights: str) -> NamedDirections | None:
-    """None where there are none of these weights."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            said, normals = json.loads(str(arrays["said"])), torch.from_numpy(arrays["normals"])
-        if said["weights_sha256"] != weights:
-            return None
-        names = tuple(said["parts"]), tuple(said["values"])
-        return NamedDirections(*names, normals, tuple(said["accuracies"]), said["recognised"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
-        return None

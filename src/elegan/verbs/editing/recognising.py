@@ -1,19 +1,16 @@
 """The recognisers of a run's data, taught once and kept in its folder: they say which parts an image shows."""
 
-import json
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import load, save
+from torch import Tensor
 
 from elegan.data import Data
 from elegan.errors import UserError
-from elegan.files import write_atomically
 from elegan.latent import Recogniser, train_recogniser
 from elegan.latent.recogniser import SEED
+from elegan.verbs.editing.kept import Findings, kept
 from elegan.verbs.editing.space import Space
 
 FILE = "recognisers.safetensors"
@@ -29,14 +26,21 @@ def recognisers_of(space: Space) -> tuple[list[Recogniser], tuple[str, ...], tup
     """
     data = space.run.open_data()
     names, values, table = parts_of(space, data)
-    counts, path = [len(each) for each in values], space.run.path / FILE
-    said = json.dumps({"data": data.fingerprint, "names": names, "values": values})
-    found = _read(path, said, space.game.spec.image, counts)
-    if found is None:
+    counts = [len(each) for each in values]
+
+    def teach() -> Findings:
         found = [_taught(space, data, table, counts, SEED + number) for number in range(NUMBER)]
-        with suppress(OSError):  # only the next call would have been quicker
-            _write(path, said, found)
-    return [recogniser.to(space.device) for recogniser in found], names, values
+        return _named([each.state_dict() for each in found]), [each.accuracy for each in found]
+
+    of = {"data": data.fingerprint, "names": names, "values": values}
+    tensors, accuracies = kept(space.run.path / FILE, of, teach)
+    recognisers = []
+    for number, accuracy in enumerate(accuracies):
+        recogniser = Recogniser(space.game.spec.image, counts)
+        recogniser.load_state_dict(_numbered(tensors, number))
+        recogniser.accuracy = accuracy
+        recognisers.append(recogniser.eval().requires_grad_(False).to(space.device))
+    return recognisers, names, values
 
 
 def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], np.ndarray]:
@@ -69,30 +73,12 @@ def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], seed
     return train_recogniser(data.tensor(train), rows[train], counts, known, seed=seed)
 
 
-def _write(path: Path, said: str, found: list[Recogniser]) -> None:
-    tensors = {
-        f"{number}.{key}": value for number, each in enumerate(found) for key, value in each.state_dict().items()
-    }
-    for number, each in enumerate(found):
-        tensors[f"{number}.accuracy"] = torch.tensor(each.accuracy, dtype=torch.float64)
-    write_atomically(path, save(tensors, {"elegan": said}))
+def _named(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The networks' weights in one dict, each name with the network's number before it."""
+    return {f"{number}.{name}": tensor for number, state in enumerate(states) for name, tensor in state.items()}
 
 
-def _read(path: Path, said: str, shape: tuple[int, int, int], counts: list[int]) -> list[Recogniser] | None:
-    """None where there are none that were taught these parts of these data."""
-    try:
-        with safe_open(path, "pt") as file:
-            if (file.metadata() or {}).get("elegan") != said:
-                return None
-        tensors, found = load(path.read_bytes()), []
-        for number in range(NUMBER):
-            own = {key.partition(".")[2]: value for key, value in tensors.items() if key.startswith(f"{number}.")}
-            recogniser = Recogniser(shape, counts)
-            recogniser.accuracy = own.pop("accuracy").tolist()
-            recogniser.load_state_dict(own)
-            if len(recogniser.accuracy) != len(counts) or not all(bool(each.isfinite().all()) for each in own.values()):
-                return None
-            found.append(recogniser.eval().requires_grad_(False))
-        return found
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError):
-        return None
+def _numbered(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
+    """One network's weights out of those of all."""
+    start = f"{number}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
