@@ -354,8 +354,8 @@ def test_a_long_decoding_says_how_long_it_takes_on_a_terminal(tmp_path, tier, mo
     path = folder(tmp_path / "data")
     tier("disk")
     monkeypatch.setattr("elegan.data.cache.MOST_AT_ONCE", 16)
-    monkeypatch.setattr("elegan.data.progress.PATIENCE", 0)
-    monkeypatch.setattr("elegan.data.progress.PAUSE", -1)
+    monkeypatch.setattr("elegan.progress.PATIENCE", 0)
+    monkeypatch.setattr("elegan.progress.PAUSE", -1)
     open_data(str(path), size=9)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)

@@ -19,10 +19,10 @@ from elegan.data.decoding import decoded, parallel, put, quiet
 from elegan.data.found import BadFile, EncodedFile, Found
 from elegan.data.images import Picture
 from elegan.data.items import StoredItems
-from elegan.data.progress import reported
 from elegan.data.sizes import Shape
 from elegan.errors import UserError
 from elegan.files import write_atomically
+from elegan.progress import reported
 
 VERSION = 1
 BLOCK = 2**24

@@ -12,10 +12,10 @@ import numpy as np
 
 from elegan.data.found import BadFile, EncodedFile, Found, JoinedFiles, Stamp, plural, printable, some
 from elegan.data.layout import PART_FOLDERS
-from elegan.data.progress import reported
 from elegan.data.shard_index import CLASS, JSON, TEXT, Index, indexed
 from elegan.data.tar_index import DamagedTar, read_at
 from elegan.errors import UserError
+from elegan.progress import reported
 
 ENDING = ".tar"
 WILD = re.compile(r"[*?\[{]")

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from elegan.latent.recogniser import Recogniser
+from elegan.progress import reported
 
 STEPS, LR = 60, 0.1
 NOISE = 0.05
@@ -83,7 +84,7 @@ class _Task:
         """From a way [n, 1, d] to a better one.  All images get the same noise: none hangs on what is beside it."""
         way, generator = start.clone().requires_grad_(True), torch.Generator().manual_seed(0)
         adam = torch.optim.Adam([way], LR)
-        for step in range(steps):
+        for step in reported(range(steps), steps, "Changing images: step"):
             adam.param_groups[0]["lr"] = LR * min(1.0, 2 * (1 - step / steps))
             noise = NOISE * torch.randn(self.shape, generator=generator).to(way)
             (way.grad,) = torch.autograd.grad(self.loss(way, noise).sum(), [way])

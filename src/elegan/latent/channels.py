@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from elegan.game import Game
+from elegan.progress import reported
 
 DRAWS = 2
 """Random projections of what is seen of each part."""
@@ -48,7 +49,8 @@ def influence(
     generator were linear.
     """
     generator, total = torch.Generator().manual_seed(0), torch.zeros(())
-    for rows in scales.detach().split(CHUNK):
+    chunks = scales.detach().split(CHUNK)
+    for rows in reported(chunks, len(scales), "Looking what channels change: sample", len):
         points = rows.clone().requires_grad_(True)
         squares = [_slopes(seen, points, generator).square().sum(0) for seen in look(render(points))]
         total = total.to(points) + torch.stack(squares, 1)

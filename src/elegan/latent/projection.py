@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
+from elegan.progress import reported
+
 STARTS, STEPS, LR = 4, 200, 0.1
 HOLD, RAMP = 0.75, 0.05
 """The learning rate rises over the first share of the steps, and falls from the other on (Karras et al., 2020)."""
@@ -49,7 +51,7 @@ def project(
     first = ((candidates[nearest] - mean) / scale).detach()
     place = first.clone().requires_grad_(True)
     adam = torch.optim.Adam([place], LR, betas=(0.9, 0.999))
-    for step in range(steps):
+    for step in reported(range(steps), steps, "Looking for the image's style: step"):
         adam.param_groups[0]["lr"] = LR * _slope((step + 1) / steps)
         excess = (place.square().mean((1, 2)) - 1).clamp(min=0)
         loss = (_distance(render(mean + scale * place), target) + 0.1 / faithful * excess).sum()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
 from elegan.networks.layers import LEAK, LEAKY_GAIN, scaled_normal_
+from elegan.progress import reported
 
 SEED = 20_200_526
 """Its own; nothing to do with the seed of any run."""
@@ -77,7 +78,7 @@ def train_recogniser(
         steps = epochs * max(1, len(images) // BATCH)
         adam = torch.optim.AdamW(recogniser.parameters(), LR, weight_decay=1e-2)
         plan = torch.optim.lr_scheduler.OneCycleLR(adam, LR, total_steps=steps + 1)
-        for _ in range(steps):
+        for _ in reported(range(steps), steps, "Learning what images show: step"):
             rows = torch.randint(len(images), (BATCH,), generator=generator)
             noise = NOISE * torch.randn(BATCH, *images.shape[1:], generator=generator)
             logits = recogniser(images[rows] + noise)

@@ -12,6 +12,7 @@ from elegan.data.images import Unreadable, decode, measure
 from elegan.data.sizes import Shape, parse_size
 from elegan.errors import UserError, nearest
 from elegan.pictures import to_image
+from elegan.progress import reported
 from elegan.provenance import Sealed, parent_of, together, write_image
 from elegan.verbs.inputs import KEPT, Input, inputs_of
 from elegan.verbs.run import Run, load_run, to_pixels
@@ -58,8 +59,9 @@ def apply(
     trained.game  # noqa: B018  an unfinished or damaged run is said before anything is written
     bad: list[BadFile] = []
     sealed: list[Sealed] = []
-    for start in range(0, len(images), CHUNK):
-        _apply_to(trained, images[start : start + CHUNK], folder, wish, bad, sealed)
+    chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
+    for chunk in reported(chunks, len(images), "Translating images:", len):
+        _apply_to(trained, chunk, folder, wish, bad, sealed)
     if bad:
         where = f"the others are in {folder}" if len(bad) < len(images) else "nothing was written"
         raise UserError(f"{len(bad):,} of {plural(len(images), 'image')} can't be used: {some(bad)}; {where}.")

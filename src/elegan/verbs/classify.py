@@ -16,6 +16,7 @@ from elegan.data.folder import folder_files
 from elegan.data.found import BadFile, EncodedFile, plural, some
 from elegan.data.pixels import to_tensor
 from elegan.errors import UserError
+from elegan.progress import reported
 from elegan.provenance import TRAINED_DATA, seal
 from elegan.verbs.classifier import ROWS, class_logits
 from elegan.verbs.run import Run, load_run
@@ -36,7 +37,9 @@ def classify(
     trained, path = load_run(run), table_path(out)
     shape = _shape_of(trained)
     files = files_of(inputs, "run")
-    rows = [row for start in range(0, len(files), ROWS) for row in _rows(trained, files[start : start + ROWS], shape)]
+    chunks = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
+    told = reported(chunks, len(files), "Classifying images:", len)
+    rows = [row for chunk in told for row in _rows(trained, chunk, shape)]
     if path:
         label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
         seal(path, as_csv(rows).encode(), label, layers=())

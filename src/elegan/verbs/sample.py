@@ -13,6 +13,7 @@ from PIL import Image
 
 from elegan.errors import UserError
 from elegan.pictures import contact_sheet, grid, scatter
+from elegan.progress import reported
 from elegan.provenance import (
     NO_SAMPLES,
     TRAINED_DATA,
@@ -85,15 +86,16 @@ def _write_files(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray |
     if folder.suffix.lower() in OTHER_FORMATS:
         raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz, a .zip or a folder.")
     names, tables = _names(run, items, labels)
+    files = reported(zip(names, items, strict=True), len(items), "Writing images:")
     if folder.suffix.lower() == ".zip":
-        return write_archive(folder, zip(names, items, strict=True), said, tables)
+        return write_archive(folder, files, said, tables)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and isn't an empty folder; give a new one to --out.")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         partial.mkdir(parents=True)
-        sealed = write_folder(partial, zip(names, items, strict=True), said, tables)
+        sealed = write_folder(partial, files, said, tables)
         partial.replace(folder)
         return sealed
     finally:
