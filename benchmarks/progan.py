@@ -33,7 +33,7 @@ VARIANTS = {
     "no growing": {"grow": False},
     "no minibatch deviation": {"minibatch": 0},
     "no equalised learning rate": {"equalised": False},
-    "the same, a tenth of the rate": {"equalised": False, "lr": 4e-4},
+    "the same, a tenth of the rate": {"equalised": False, "lr": 8e-4},
     "no pixel normalisation": {"pixel_norm": False},
     "all four, Wasserstein": {"objective": "wasserstein"},
 }

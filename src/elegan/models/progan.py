@@ -40,7 +40,7 @@ BURN_IN = 0.5
 
 @dataclass(frozen=True)
 class ProGANConfig(Config):
-    lr: float = 4e-3
+    lr: float = 8e-3
     """The generator's learning rate at its height."""
     ema_ramp: float = 0.05
     """Early on the half-life is at most this share of the images shown so far."""
