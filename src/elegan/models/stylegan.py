@@ -74,9 +74,9 @@ class StyleGANConfig(Config):
     """Dimensions of the style w."""
     mapping: int = 2
     """Layers of the mapping network."""
-    width: int = 96
+    width: int = 128
     """Channels at the coarsest resolution."""
-    narrow: int = 32
+    narrow: int = 64
     """The fewest channels at any resolution."""
     widths: tuple[int, ...] = ()
     """Channels of each resolution, the coarsest first, instead of width and narrow."""

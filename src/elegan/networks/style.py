@@ -21,6 +21,9 @@ from elegan.networks.residual import FINE, patches
 from elegan.networks.shape import crop_to, pad_to
 
 GAIN = math.sqrt(2)
+FAINT = 0.1
+"""The finest image's weights at the start, in units of the others'; the coarser images add nothing yet.  What is drawn
+at random in the beginning is the same pattern in every image, and stays visible for long (LOG.md)."""
 
 
 class MappingNetwork(nn.Module):
@@ -99,11 +102,12 @@ class StyledLayer(nn.Module):
 
 
 class ToImage(nn.Module):
-    """Features → images [n, C, h, w] by a modulated 1x1 convolution without demodulation."""
+    """Features → images [n, C, h, w] by a modulated 1x1 convolution without demodulation; weights from N(0, start²)."""
 
-    def __init__(self, before: int, channels: int, width: int) -> None:
+    def __init__(self, before: int, channels: int, width: int, start: float) -> None:
         super().__init__()
         self.convolution = ModulatedConv2d(before, channels, 1, width, demodulate=False)
+        nn.init.normal_(self.convolution.convolution.weight, 0.0, start)
         self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, scale: Tensor) -> Float[Tensor, "n c h w"]:
@@ -121,6 +125,7 @@ class ToFineImage(nn.Module):
         self.bias = nn.Parameter(torch.zeros(FINE))
         self.refine = EqualisedConv2d(FINE, FINE, 3)
         self.end = EqualisedConv2d(FINE, channels, 3, gain=1.0)
+        nn.init.normal_(self.end.weight, 0.0, FAINT)
 
     def forward(self, x: Tensor, scale: Tensor) -> Float[Tensor, "n c h w"]:
         x = self.convolution(x, scale) + self.bias[:, None, None].to(x.dtype)
@@ -161,9 +166,9 @@ class StyleGenerator(nn.Module):
             features += [StyledLayer(before, after, width, size, up=True), StyledLayer(after, after, width, size)]
         self.areas = [math.prod(layer.size) for layer in features]
         self.features = nn.ModuleList(features)
-        self.images = nn.ModuleList(ToImage(before, shape[0], width) for before in plan)
-        if patch > 1:
-            self.images[-1] = ToFineImage(plan[-1], shape[0], width, patch)
+        self.images = nn.ModuleList(ToImage(before, shape[0], width, start=0.0) for before in plan[:-1])
+        finest = (plan[-1], shape[0], width)
+        self.images.append(ToFineImage(*finest, patch) if patch > 1 else ToImage(*finest, start=FAINT))
         self.register_buffer("noise", torch.randn(1, sum(self.areas)))
         self.register_buffer("moments", torch.zeros(max(1, classes), width + 1))
 
