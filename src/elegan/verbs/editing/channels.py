@@ -18,7 +18,7 @@ EXAMINED, EXAMINED_SEED = 128, 20_201_125
 """At so many samples it is looked at what channels change."""
 CHANNELS = 30
 """In so many a concept is added when nothing else is said."""
-FARTHEST, STEPS, SURE = 4.0, 40, 0.9
+FARTHEST, STEPS, SURE = 4.0, 40, 0.97
 """How far channels are moved until the parts show, in standard deviations on the mean, in how many steps, and how sure
 each recogniser must be that they do (LOG.md)."""
 MORE = 0.1
