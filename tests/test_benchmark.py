@@ -168,10 +168,11 @@ def test_two_halves_are_judged_as_the_whole_is():
 
 @pytest.mark.parametrize("model", MODELS)
 def test_the_plain_step_learns_the_same(model):
-    settings = {key: value for key, value in SMALL.items() if key in vars(new_game(Case(model)).config)}
+    wished = {**SMALL, "warm_up": 0, "dropout": 0.0}  # dropped features are drawn pass by pass
+    settings = {key: value for key, value in wished.items() if key in vars(new_game(Case(model)).config)}
     case = Case(model, size="8", batch=4, settings=settings)
 
-    def weights(usual):
+    def weights(usual, steps=3):
         torch.manual_seed(0)
         game, stream = new_game(case), noise(case).stream(seed=0)
         engine = choose("float32", gains=game.low_precision)
@@ -179,11 +180,14 @@ def test_the_plain_step_learns_the_same(model):
             training = Training(as_usual(game), Contiguous(stream), total=ENDLESS, engine=plain(engine))
         else:
             training = Training(game, stream, total=ENDLESS, engine=engine)
-        for _ in range(3):
+        training.images = round(game.steady_from() * ENDLESS)
+        for _ in range(steps):
             training.play_step()
         return torch.cat([parameter.detach().flatten() for parameter in game.parameters()])
 
-    assert torch.allclose(weights(usual=True), weights(usual=False), atol=1e-4)
+    moved = weights(usual=False) - weights(usual=False, steps=0)
+    assert moved.abs().max() > 1e-3
+    assert (weights(usual=True) - weights(usual=False)).norm() < 0.02 * moved.norm()
 
 
 def test_the_plain_step_stays_in_the_default_memory_layout():

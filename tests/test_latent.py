@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save
 from torch import nn
 
 import elegan
@@ -603,9 +605,12 @@ def test_named_directions_are_kept_for_the_weights_they_were_found_with(lit, mon
     again = named_directions(lit)
     assert torch.equal(first.normals, again.normals)
     assert (first.parts, first.values, first.accuracies) == (again.parts, again.values, again.accuracies)
-    path.write_bytes(b"damaged")
+    with safe_open(path, "pt") as file:
+        said = file.metadata()
     monkeypatch.setattr(named_module, "find_named_directions", lambda space: first)
-    assert torch.equal(named_directions(lit).normals, first.normals)
+    for damaged in (b"damaged", save({"normals": first.normals[:, :1].clone()}, said)):
+        path.write_bytes(damaged)
+        assert torch.equal(named_directions(lit).normals, first.normals)
     path.unlink()
 
 
@@ -641,9 +646,13 @@ def test_parts_are_changed_by_the_command_and_its_recognisers_are_kept(lit, tmp_
     with monkeypatch.context() as patch:
         patch.setattr(recognising, "_taught", lambda *_: pytest.fail("they were kept"))
         assert edit("run", "change", out=tmp_path / "b.png", part="first=lit", seeds=[1])["changed"] == 1
-    kept.write_bytes(b"damaged")
-    edit("run", "change", out=tmp_path / "c.png", part="first=lit", seeds=[1])
-    assert kept.stat().st_size > 1_000
+    whole = kept.read_bytes()
+    with safe_open(kept, "pt") as file:
+        said = file.metadata()
+    for damaged in (b"damaged", save({"0.hidden.0.bias": torch.zeros(3)}, said), save({}, {**said, "found": "null"})):
+        kept.write_bytes(damaged)
+        edit("run", "change", out=tmp_path / "c.png", part="first=lit", seeds=[1])
+        assert kept.read_bytes() == whole
     kept.unlink()
     monkeypatch.setattr(keeping, "write_atomically", lambda *_: (_ for _ in ()).throw(PermissionError("read-only")))
     edit("run", "change", out=tmp_path / "d.png", part="first=lit", seeds=[1])
@@ -662,6 +671,11 @@ def test_the_parts_named_come_from_the_column_and_the_rest_from_the_row(lit, tmp
     with monkeypatch.context() as patch:
         patch.setattr(channels, "_examined", lambda *_: pytest.fail("it was kept"))
         mixing_grid(lit, tmp_path / "c.png", rows="1", columns="2,3", parts="second, third")
+    assert torch.equal(drawn[-1].scales, mixed)
+    with safe_open(lit.run.path / channels.FILE, "pt") as file:
+        said, shares = file.metadata(), file.get_tensor("shares")
+    (lit.run.path / channels.FILE).write_bytes(save({"shares": shares[1:].clone()}, said))
+    mixing_grid(lit, tmp_path / "d.png", rows="1", columns="2,3", parts="second, third")
     assert torch.equal(drawn[-1].scales, mixed)
     for parts, said in (("secnd", 'Did you mean "second"'), ("first,second,third", "names all there are")):
         with pytest.raises(UserError, match=said):

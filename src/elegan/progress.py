@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -13,11 +13,13 @@ PAUSE = 0.5
 """Seconds between two lines."""
 
 
-def reported(things: Iterable[T], total: int, doing: str, weigh: Callable[[T], int] = lambda thing: 1) -> Iterator[T]:
+def reported(
+    things: Iterable[T], total: int, doing: str, weigh: Callable[[T], int] = lambda thing: 1
+) -> Generator[T, None, None]:
     """Hand on the things; a terminal's standard error says how many of ``total`` are done and how long it takes.
 
     ``doing`` is what stands before the count, "Decoding images:" say.  Nothing is shown before three seconds
-    have passed, nor where standard error is no terminal.
+    have passed, nor where standard error is no terminal.  Closing it clears the line.
     """
     start = shown = time.monotonic()
     done, visible = 0, False

@@ -64,11 +64,13 @@ def train_recogniser(
     seed: int = SEED,
     width: int = 32,
     epochs: int = EPOCHS,
+    doing: str = "Learning what images show: step",
 ) -> Recogniser:
     """Teach a recogniser the parts int64 [n, parts] of images [n, C, H, W] in [-1, 1].
 
     A little noise is added to these, for generated images are never quite clean.
     ``values`` is how many each part has; ``held`` are other images and parts, which its accuracies are measured on.
+    A terminal says how far it is, after the words ``doing``.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
@@ -78,7 +80,7 @@ def train_recogniser(
         steps = epochs * max(1, len(images) // BATCH)
         adam = torch.optim.AdamW(recogniser.parameters(), LR, weight_decay=1e-2)
         plan = torch.optim.lr_scheduler.OneCycleLR(adam, LR, total_steps=steps + 1)
-        for _ in reported(range(steps), steps, "Learning what images show: step"):
+        for _ in reported(range(steps), steps, doing):
             rows = torch.randint(len(images), (BATCH,), generator=generator)
             noise = NOISE * torch.randn(BATCH, *images.shape[1:], generator=generator)
             logits = recogniser(images[rows] + noise)

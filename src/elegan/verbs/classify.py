@@ -38,8 +38,9 @@ def classify(
     shape = _shape_of(trained)
     files = files_of(inputs, "run")
     chunks = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
-    told = reported(chunks, len(files), "Classifying images:", len)
-    rows = [row for chunk in told for row in _rows(trained, chunk, shape)]
+    rows: list[dict[str, Any]] = []
+    for chunk in reported(chunks, len(files), "Classifying images:", len):
+        rows += _rows(trained, chunk, shape)
     if path:
         label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
         seal(path, as_csv(rows).encode(), label, layers=())

@@ -3,6 +3,8 @@
 import csv
 import io
 import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -80,15 +82,22 @@ def _picture(run: Run, items: np.ndarray, rows: np.ndarray | None) -> Image.Imag
 
 
 def _write_files(run: Run, folder: Path, items: np.ndarray, labels: np.ndarray | None, said: Label) -> Sealed:
-    """Write into a folder beside the wished one and rename it, so that it is there whole or not at all."""
+    """Write an archive or a folder of pictures, and a table of their labels."""
     if items.ndim != 4:
         raise UserError(f"{run.path} makes vectors, not images; let --out end in .npz for arrays or .png for a plot.")
     if folder.suffix.lower() in OTHER_FORMATS:
         raise UserError(f"{folder} ends in {folder.suffix}; --out is a .png, a .npz, a .zip or a folder.")
     names, tables = _names(run, items, labels)
-    files = reported(zip(names, items, strict=True), len(items), "Writing images:")
-    if folder.suffix.lower() == ".zip":
-        return write_archive(folder, files, said, tables)
+    with closing(reported(zip(names, items, strict=True), len(items), "Writing images:")) as files:
+        if folder.suffix.lower() == ".zip":
+            return write_archive(folder, files, said, tables)
+        return _write_folder(folder, files, said, tables)
+
+
+def _write_folder(
+    folder: Path, files: Iterable[tuple[str, np.ndarray]], said: Label, tables: Mapping[str, bytes]
+) -> Sealed:
+    """Write into a folder beside the wished one and rename it, so that it is there whole or not at all."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists and isn't an empty folder; give a new one to --out.")
     partial = folder.with_name(f".{folder.name}.partial")

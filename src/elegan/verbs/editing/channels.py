@@ -1,6 +1,6 @@
 """Edits of single channels instead of whole styles: parts taken from another image, and concepts added in a few."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,8 +62,13 @@ def _shares(space: Space, recognisers: Sequence[Recogniser], names: Sequence[str
         shares = _examined(space, recognisers).unflatten(1, (len(recognisers), len(names))).mean(1)
         return {"shares": shares.cpu()}, None
 
+    def build(tensors: Mapping[str, Tensor], _: Any) -> Tensor:
+        if tensors["shares"].shape != (space.scales(space.measured[:1]).shape[1], len(names)):
+            raise ValueError("These are no shares of this run's channels.")
+        return tensors["shares"].to(space.device)
+
     of = {"weights_sha256": space.run.weights_sha256, "label": space.asked, "parts": names}
-    return kept(space.run.path / FILE, of, find)[0]["shares"].to(space.device)
+    return kept(space.run.path / FILE, of, find, build)
 
 
 def _examined(space: Space, recognisers: Sequence[Recogniser]) -> Tensor:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -13,36 +13,41 @@ from torch import Tensor
 import elegan
 from elegan.files import write_atomically
 
-Findings = tuple[dict[str, Tensor], Any]
+T = TypeVar("T")
+Findings = tuple[Mapping[str, Tensor], Any]
 """Tensors, and what JSON can say beside them."""
+DAMAGED = (OSError, SafetensorError, LookupError, TypeError, ValueError, RuntimeError)
+"""What reading a file, or making something of what it holds, may end in."""
 
 
-def kept(path: Path, of: Mapping[str, Any], find: Callable[[], Findings]) -> Findings:
-    """What a file holds, where this version of elegan found it ``of`` the same, in JSON; else what ``find``
-    finds, which is written there.
+def kept(
+    path: Path, of: Mapping[str, Any], find: Callable[[], Findings], build: Callable[[Mapping[str, Tensor], Any], T]
+) -> T:
+    """What ``build`` makes of the findings in a file, where this version of elegan found them ``of`` the same, in JSON;
+    else of what ``find`` finds, which is written there.
 
-    A damaged file is found anew.  One that can't be written costs the next edit its time, and no more.
+    Where nothing can be made of a file, it is damaged, and all is found anew; so ``build`` raises ValueError for
+    findings of the wrong shape.  A file that can't be written costs the next edit its time, and no more.
     """
     said = json.dumps({"elegan": elegan.__version__, **of})
-    if (known := _read(path, said)) is not None:
-        return known
+    with suppress(*DAMAGED):
+        return build(*_read(path, said))
     tensors, found = find()
     with suppress(OSError):
-        write_atomically(path, save(tensors, {"of": said, "found": json.dumps(found)}))
-    return tensors, found
+        content = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        write_atomically(path, save(content, {"of": said, "found": json.dumps(found)}))
+    return build(tensors, found)
 
 
-def _read(path: Path, said: str) -> Findings | None:
-    try:
-        with safe_open(path, "pt") as file:
-            header = file.metadata() or {}
-            if header.get("of") != said:
-                return None
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-        whole = all(bool(tensor.isfinite().all()) for tensor in tensors.values())
-        return (tensors, json.loads(header["found"])) if whole else None
-    except (OSError, SafetensorError, KeyError, ValueError):
-        return None
+def _read(path: Path, said: str) -> Findings:
+    with safe_open(path, "pt") as file:
+        header = file.metadata() or {}
+        if header.get("of") != said:
+            raise ValueError(f"{path} holds something else.")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ValueError(f"{path} holds numbers that are not finite.")
+    return tensors, json.loads(header["found"])
 
 
 __all__ = ["Findings", "kept"]

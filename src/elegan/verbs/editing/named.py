@@ -1,6 +1,8 @@
 """Directions that have names: where a part of the image changes, learned from what the data say of their parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,9 +63,15 @@ def named_directions(space: Space) -> NamedDirections:
         found = find_named_directions(space)
         return {"normals": found.normals}, (found.parts, found.values, found.accuracies, found.recognised)
 
-    of = {"weights_sha256": space.run.weights_sha256}
-    tensors, (parts, values, accuracies, recognised) = kept(space.run.path / FILE, of, find)
-    return NamedDirections(tuple(parts), tuple(values), tensors["normals"], tuple(accuracies), recognised)
+    def build(tensors: Mapping[str, Tensor], found: Any) -> NamedDirections:
+        parts, values, accuracies, recognised = found
+        normals = tensors["normals"]
+        if normals.shape != (len(parts), *space.shape) or not len(parts) == len(values) == len(accuracies):
+            raise ValueError("These are no directions of this run's styles.")
+        return NamedDirections(tuple(parts), tuple(values), normals, tuple(accuracies), recognised)
+
+    of = {"weights_sha256": space.run.weights_sha256, "label": space.asked}
+    return kept(space.run.path / FILE, of, find, build)
 
 
 def find_named_directions(space: Space) -> NamedDirections:
@@ -74,17 +82,17 @@ def find_named_directions(space: Space) -> NamedDirections:
     (recogniser, *_), names, values = recognisers_of(space)
     points = space.drawn(SAMPLES, SAMPLES_SEED)
     told = recogniser.predict(space.images(points).to(space.device)).cpu()
-    kept: list[tuple[str, str, Tensor, float]] = []
+    planes: list[tuple[str, str, Tensor, float]] = []
     for part, column in enumerate(told.T):
         for value, name in enumerate(values[part]):
             try:
                 plane = boundary(points.styles.cpu(), column == value)
             except ValueError:  # too few or too many samples have it
                 continue
-            kept.append((names[part], name, plane.normal, plane.accuracy))
-    if not kept:
+            planes.append((names[part], name, plane.normal, plane.accuracy))
+    if not planes:
         raise UserError(f"All samples of {space.run.path} look alike to the recogniser; train the run for longer.")
-    parts, chosen, normals, accuracies = zip(*kept, strict=True)
+    parts, chosen, normals, accuracies = zip(*planes, strict=True)
     told_well = dict(zip(names, recogniser.accuracy, strict=True))
     return NamedDirections(parts, chosen, torch.stack(normals), accuracies, told_well)
 

@@ -1,6 +1,7 @@
 """The recognisers of a run's data, taught once and kept in its folder: they say which parts an image shows."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,18 +30,22 @@ def recognisers_of(space: Space) -> tuple[list[Recogniser], tuple[str, ...], tup
     counts = [len(each) for each in values]
 
     def teach() -> Findings:
-        found = [_taught(space, data, table, counts, SEED + number) for number in range(NUMBER)]
+        found = [_taught(space, data, table, counts, number) for number in range(NUMBER)]
         return _named([each.state_dict() for each in found]), [each.accuracy for each in found]
 
+    def build(tensors: Mapping[str, Tensor], accuracies: Any) -> list[Recogniser]:
+        if [len(each) for each in accuracies] != NUMBER * [len(names)]:
+            raise ValueError("These are no recognisers of these parts.")
+        recognisers = []
+        for number, accuracy in enumerate(accuracies):
+            recogniser = Recogniser(space.game.spec.image, counts)
+            recogniser.load_state_dict(_numbered(tensors, number))
+            recogniser.accuracy = accuracy
+            recognisers.append(recogniser.eval().requires_grad_(False).to(space.device))
+        return recognisers
+
     of = {"data": data.fingerprint, "names": names, "values": values}
-    tensors, accuracies = kept(space.run.path / FILE, of, teach)
-    recognisers = []
-    for number, accuracy in enumerate(accuracies):
-        recogniser = Recogniser(space.game.spec.image, counts)
-        recogniser.load_state_dict(_numbered(tensors, number))
-        recogniser.accuracy = accuracy
-        recognisers.append(recogniser.eval().requires_grad_(False).to(space.device))
-    return recognisers, names, values
+    return kept(space.run.path / FILE, of, teach, build), names, values
 
 
 def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], np.ndarray]:
@@ -60,7 +65,7 @@ def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str
     return ("class",), (tuple(map(str, data.classes)),), data.labels[:, None]
 
 
-def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], seed: int) -> Recogniser:
+def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], number: int) -> Recogniser:
     """A recogniser of the training images' parts, measured on the validation images; unlabelled ones are left out."""
     train, held = (rows[(table[rows] >= 0).all(1)] for rows in map(data.indices, ("train", "validation")))
     if len(train) < FEWEST or len(held) == 0:
@@ -70,7 +75,8 @@ def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], seed
         )
     rows = torch.from_numpy(table)
     known = data.tensor(held), rows[held]
-    return train_recogniser(data.tensor(train), rows[train], counts, known, seed=seed)
+    doing = f"Learning what images show, network {number + 1} of {NUMBER}: step"
+    return train_recogniser(data.tensor(train), rows[train], counts, known, seed=SEED + number, doing=doing)
 
 
 def _named(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
