@@ -46,7 +46,7 @@ class Parts:
 def parts_named(space: Space, wish: str | Sequence[str]) -> Parts:
     """The parts of "skin,shirt".  Raises UserError for one that there isn't, for all parts, and for a model whose
     styles don't scale channels, before anything is taught."""
-    space.scales(space.measured[:1])
+    space.scales(space.measured[:1])  # raises UserError where there are none
     chosen = _indices(space, wish)
     recognisers, names, values = recognisers_of(space)
     shares = _shares(space, recognisers, names)
