@@ -46,10 +46,13 @@ def test_its_gradients_equal_those_of_the_grouped_form():
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("double", [False, True])
 @pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
-def test_demodulation_gives_unit_variance_whatever_the_style(scale):
-    layer = ModulatedConv2d(32, 16, 3, 8)
-    y = layer(torch.randn(64, 32, 16, 16), layer.scale(scale * torch.randn(64, 8)))[:, :, 1:-1, 1:-1]
+def test_demodulation_gives_unit_variance_whatever_the_style(scale, double):
+    layer = ModulatedConv2d(32, 16, 3, 8, double=double)
+    y = layer(torch.randn(64, 32, 16, 16), layer.scale(scale * torch.randn(64, 8)))
+    assert y.shape == (64, 16, 32, 32) if double else (64, 16, 16, 16)
+    y = y[:, :, 1:-1, 1:-1]
     torch.testing.assert_close(y.var((0, 2, 3)), torch.ones(16), rtol=0.1, atol=0)
 
 
@@ -81,7 +84,7 @@ def test_a_style_that_all_layers_share_has_the_length_of_one_layer():
 
 def test_a_path_penalty_pulls_the_lengths_to_their_running_mean():
     """The mean is that of all lengths so far at first, and terms leave it as it was."""
-    game = game_of("stylegan", ALL)
+    game = game_of("stylegan", ALL, path_weight=2.0)
     batch = Batch(RandomStream(ALL).draw(8), Random((1,)), Progress(0, 100))
     (penalty,) = game.path_terms(batch).values()
     assert float(game.lengths.sum()) == 0
@@ -93,11 +96,11 @@ def test_a_path_penalty_pulls_the_lengths_to_their_running_mean():
     assert lengths.max().item() <= mean / weight * 8
 
 
-def test_path_length_comes_every_so_many_steps_and_can_be_left_out():
-    game = game_of("stylegan", ALL, path_every=4)
+def test_path_length_can_be_asked_for_and_comes_every_so_many_steps():
+    game = game_of("stylegan", ALL, path_weight=2.0, path_every=4)
     due = [len(game.moves(Progress(8 * step, 800))) == 3 for step in range(9)]
     assert due == [step % 4 == 0 for step in range(9)]
-    assert len(game_of("stylegan", ALL, path_weight=0.0).moves(Progress(0, 800))) == 2
+    assert len(game_of("stylegan", ALL).moves(Progress(0, 800))) == 2
 
 
 def test_a_lazy_penalty_weighs_as_many_times_more():
@@ -240,11 +243,22 @@ def test_the_mapping_network_learns_at_a_hundredth_of_the_rate():
     assert all(step.abs().max() > 0 for step in steps)
 
 
-def test_there_are_two_styles_a_resolution_and_a_matrix_for_each():
-    game = game_of("stylegan", (3, 32, 32), patch=1)
+@pytest.mark.parametrize(("layers", "count"), [(1, 5), (2, 8)])
+def test_every_layer_has_a_style_and_a_matrix(layers, count):
+    """4x4 has one layer, 8x8, 16x16 and 32x32 have as many as are asked for, and the finest image has its own."""
+    game = game_of("stylegan", (3, 32, 32), patch=1, layers=layers)
     styles = game.styles(game.latents(2, Random((0,))), {"label": LABEL[:2]})
-    assert styles.shape == (2, 8, 16)
-    assert [matrix.shape[1] for matrix in game.style_weights()] == [16] * 8
+    assert styles.shape == (2, count, 16)
+    assert [matrix.shape[1] for matrix in game.style_weights()] == [16] * count
+
+
+def test_the_generator_is_wider_where_it_is_coarse_unless_widths_are_given():
+    config = dict(width=64, narrow=32, patch=1)
+    game = game_of("stylegan", (3, 32, 32), **config)
+    assert [layer.convolution.convolution.out_channels for layer in game.generator.features] == [128, 64, 32, 32]
+    assert game.discriminator.compare.out_channels == 64
+    given = game_of("stylegan", (3, 32, 32), **config, widths=(48, 32, 16, 16))
+    assert [layer.convolution.convolution.out_channels for layer in given.generator.features] == [48, 32, 16, 16]
 
 
 def test_real_and_generated_images_are_not_compared_with_each_other():
@@ -255,9 +269,12 @@ def test_real_and_generated_images_are_not_compared_with_each_other():
     torch.testing.assert_close(beside, alone)
 
 
-def test_every_resolution_draws_an_image_that_the_finer_ones_add_to():
-    generator = StyleGenerator((1, 16, 16), 0, 8, 8, 2, [8, 8, 8])
-    styles = generator.mapping(torch.randn(2, 8), torch.zeros(2, dtype=torch.long))[:, None].expand(-1, 6, -1)
+@pytest.mark.parametrize(("layers", "up"), [(1, "learned"), (2, "bilinear")])
+def test_every_resolution_draws_an_image_that_the_finer_ones_add_to(layers, up):
+    generator = StyleGenerator((1, 16, 16), 0, 8, 8, 2, [8, 8, 8], each=layers, up=up)
+    styles = generator.mapping(torch.randn(2, 8), torch.zeros(2, dtype=torch.long))[:, None].expand(
+        -1, generator.layers, -1
+    )
     with torch.no_grad():
         for part in generator.images:
             part.convolution.convolution.weight.zero_()

@@ -16,7 +16,8 @@ the generator E[softplus(−D(G(z)))], and in a move of its own, every few steps
 where a is the running mean of these lengths.  R1 stands on every fourth step, four times as strong.  The objective
 "relativistic" judges real and generated images in pairs of logits instead, and r2 puts R2 beside R1: both as in R3GAN
 (Huang et al., 2024, arXiv:2501.05441, eq. 2 and 3).  The defaults are made for minutes of a processor: networks that
-see squares of pixels as one, tanh at G's end, γ chosen from the data (LOG.md).
+see squares of pixels as one and double them by learned kernels, one layer a resolution, tanh at G's end, γ chosen from
+the data, no path lengths (LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,12 +33,13 @@ from elegan.losses.adversarial import OBJECTIVES, relativistic_discriminator, re
 from elegan.losses.path_length import path_length, path_penalty
 from elegan.losses.penalties import gamma_for, zero_centred
 from elegan.networks.residual import channel_plan, patch_for, patches, too_coarse
-from elegan.networks.style import StyleDiscriminator, StyleGenerator, crossed
+from elegan.networks.style import StyleDiscriminator, StyleGenerator, Upsampling, crossed
 from elegan.schedule import cosine
 
 PAPER: dict[str, Any] = dict(
     burn_in=0.0, patch=1, bounded=False, latent=512, style=512, mapping=8,
     features=512, lr_end=1.0, warm_up=0, ema_ramp=1.0, augment=(), conditional=False,
+    wider=1, layers=2, up="bilinear", path_weight=2.0,
 )  # fmt: skip
 """What the paper does otherwise than the defaults."""
 LENGTHS_DECAY, STYLES_DECAY = 0.99, 0.995
@@ -62,8 +64,8 @@ class StyleGANConfig(Config):
     """Penalise the slope at generated images too, as in R3GAN."""
     penalty_every: int = 4
     """Steps from one slope penalty to the next; it weighs as many times more."""
-    path_weight: float = 2.0
-    """Weight of path length regularisation; 0: none."""
+    path_weight: float = 0.0
+    """Weight of path length regularisation; 0: none; the paper's 2."""
     path_every: int = 8
     """Steps from one path length regularisation to the next; it weighs as many times more."""
     mixing: float = 0.9
@@ -75,11 +77,17 @@ class StyleGANConfig(Config):
     mapping: int = 2
     """Layers of the mapping network."""
     width: int = 128
-    """Channels at the coarsest resolution."""
+    """Channels at the coarsest resolution; they halve from one to the next."""
     narrow: int = 64
     """The fewest channels at any resolution."""
+    wider: int = 2
+    """How many times as many channels the generator has at the coarsest resolution; the paper's 1."""
     widths: tuple[int, ...] = ()
-    """Channels of each resolution, the coarsest first, instead of width and narrow."""
+    """Channels of each resolution in both networks, the coarsest first, instead of width, narrow and wider."""
+    layers: int = 1
+    """Styled layers at each resolution but the coarsest, which has one; the paper's 2."""
+    up: Upsampling = "learned"
+    """How a styled layer doubles the resolution: by a kernel of its own, or "bilinear", as in the paper."""
     patch: int | None = None
     """Pixels a side that the networks see and draw as one; when not given 4, 2 from 16x16 to 63x63, 1 below."""
     bounded: bool = True
@@ -110,10 +118,15 @@ class StyleGAN(Game):
         self.classes = len(spec.classes) if config.conditional else 0
         self.conditional = self.classes > 0
         self.augmentation = Augmentation.of(config, spec)
-        plan = config.widths or channel_plan(config.width, config.narrow, patches(*spec.image[1:], patch).levels)
-        self.generator = StyleGenerator(
-            spec.image, self.classes, config.latent, config.style, config.mapping, plan, patch, config.bounded
+        levels = patches(*spec.image[1:], patch).levels
+        wide, plan = (
+            config.widths or channel_plan(width, config.narrow, levels, shrink=0.5)
+            for width in (config.wider * config.width, config.width)
         )
+        self.generator = StyleGenerator(
+            spec.image, self.classes, config.latent, config.style, config.mapping, wide, patch, config.bounded,
+            config.layers, config.up,
+        )  # fmt: skip
         self.discriminator = StyleDiscriminator(spec.image, self.classes, config.features, plan, patch, config.group)
         self.register_buffer("lengths", torch.zeros(2))
 

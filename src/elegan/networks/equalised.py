@@ -6,7 +6,7 @@ import math
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import conv_transpose2d, linear
 
 from elegan.networks.convolution import Convolution
 
@@ -58,6 +58,30 @@ class EqualisedConv2d(Convolution):
     def forward(self, input: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d h w"]:
         return self.convolve(input, self.weight * self.scale)
 
+    def power(self) -> Float[Tensor, "o i"]:
+        """The sum of the squared weights that an output meets, for each input channel."""
+        return (self.weight * self.scale).square().sum((2, 3))
+
+
+class EqualisedUp2d(nn.ConvTranspose2d):
+    """Twice as many pixels a side, by a transposed 4x4 convolution, of whose weights an output meets 2x2 a channel."""
+
+    def __init__(self, inputs: int, outputs: int, gain: float = SQRT2, bias: bool = True) -> None:
+        super().__init__(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+        self.scale = gain / math.sqrt(inputs * 4)
+        nn.init.normal_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def forward(  # type: ignore[override]
+        self, input: Float[Tensor, "n i h w"]
+    ) -> Float[Tensor, "n o 2*h 2*w"]:
+        return conv_transpose2d(input, self.weight * self.scale, self.bias, stride=2, padding=1)
+
+    def power(self) -> Float[Tensor, "o i"]:
+        """As in :class:`EqualisedConv2d`, on the mean over the four places that an output can have."""
+        return (self.weight * self.scale).square().sum((2, 3)).T / 4
+
 
 def pixel_norm(x: Float[Tensor, "n c *size"]) -> Float[Tensor, "n c *size"]:
     """x/√(mean over channels of x² + 1e-8): a root mean square of 1 at every pixel (section 4.2)."""
@@ -90,4 +114,4 @@ def _deviation(x: Tensor, group: int) -> Tensor:
     return deviation.repeat_interleave(group)[:count]
 
 
-__all__ = ["EqualisedConv2d", "EqualisedLinear", "minibatch_deviation", "pixel_norm"]
+__all__ = ["EqualisedConv2d", "EqualisedLinear", "EqualisedUp2d", "minibatch_deviation", "pixel_norm"]

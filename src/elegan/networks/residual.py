@@ -62,12 +62,12 @@ def _change(before: int, after: int) -> nn.Module:
     return scaled_normal_(Convolution(before, after, 1, bias=False)) if before != after else nn.Identity()
 
 
-def channel_plan(width: int, narrow: int, levels: int) -> list[int]:
-    """Channels from the coarsest resolution to the finest: ``width`` shrinking by 0.6 a level, at least ``narrow``.
+def channel_plan(width: int, narrow: int, levels: int, shrink: float = 0.6) -> list[int]:
+    """Channels from the coarsest resolution to the finest: ``width`` times ``shrink`` a level, at least ``narrow``.
 
     Multiples of 16, which is what matrix units like.
     """
-    return [max(narrow, 16 * round(width * 0.6**level / 16)) for level in range(levels + 1)]
+    return [max(narrow, 16 * round(width * shrink**level / 16)) for level in range(levels + 1)]
 
 
 def patch_for(shape: tuple[int, ...], asked: int | None = None) -> int:

@@ -2,25 +2,27 @@
 
 After StyleGAN (Karras et al., 2019, arXiv:1812.04948, section 2: mapping network, noise, a constant start) with the
 architecture of StyleGAN2 (Karras et al., 2020, arXiv:1912.04958, sections 2.2 and 4.1: modulated convolutions, skips in
-the generator, residuals in the discriminator).  All resampling is by 2: bilinear up, averages down.
+the generator, residuals in the discriminator).  All resampling is by 2: averages down, and up bilinear, as in the
+papers, or by learned kernels, as in DCGAN, with which training is quicker (LOG.md).
 """
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_unshuffle
 
-from elegan.networks.equalised import EqualisedConv2d, EqualisedLinear, minibatch_deviation, pixel_norm
+from elegan.networks.equalised import EqualisedConv2d, EqualisedLinear, EqualisedUp2d, minibatch_deviation, pixel_norm
 from elegan.networks.layers import LEAK
 from elegan.networks.residual import FINE, patches
 from elegan.networks.shape import crop_to, pad_to
 
 GAIN = math.sqrt(2)
+Upsampling = Literal["learned", "bilinear"]
 FAINT = 0.1
 """The finest image's weights at the start, in units of the others'; the coarser images add nothing yet.  What is drawn
 at random in the beginning is the same pattern in every image, and stays visible for long (LOG.md)."""
@@ -51,22 +53,30 @@ class MappingNetwork(nn.Module):
 class ModulatedConv2d(nn.Module):
     """(x [n, c, h, w], scale [n, c]) → [n, d, h, w]: a convolution whose kernels each item scales by its style.
 
+    ``double``: [n, d, 2h, 2w] instead, by a transposed 4x4 convolution.
+
     The paper scales and normalises a kernel an item (Karras et al., 2020, eq. 1 and 3) and convolves in groups.
     Scaling what goes in by s and what comes out by 1/√Σ(s w)² gives the same numbers with one ordinary convolution
     for all items, which is faster and can be exported.  :meth:`scale` makes s from a style.
     """
 
-    def __init__(self, before: int, after: int, kernel: int, width: int, *, demodulate: bool = True) -> None:
+    def __init__(
+        self, before: int, after: int, kernel: int, width: int, *, demodulate: bool = True, double: bool = False
+    ) -> None:
         super().__init__()
         self.affine = EqualisedLinear(width, before, gain=1.0, bias_init=1.0)
-        self.convolution = EqualisedConv2d(before, after, kernel, gain=1.0, bias=False)
+        self.convolution = (
+            EqualisedUp2d(before, after, gain=1.0, bias=False)
+            if double
+            else EqualisedConv2d(before, after, kernel, gain=1.0, bias=False)
+        )
         self.demodulate = demodulate
 
     def scale(self, style: Float[Tensor, "n width"]) -> Float[Tensor, "n c"]:
         with torch.autocast(style.device.type, enabled=False):
             return self.affine(style)
 
-    def forward(self, x: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"]) -> Float[Tensor, "n d h w"]:
+    def forward(self, x: Float[Tensor, "n c h w"], scale: Float[Tensor, "n c"]) -> Float[Tensor, "n d e f"]:
         y, back = self.parts(x, scale)
         return y if back is None else y * back.to(y.dtype)[:, :, None, None]
 
@@ -78,22 +88,24 @@ class ModulatedConv2d(nn.Module):
 
     def demodulation(self, scale: Float[Tensor, "n c"]) -> Float[Tensor, "n d"]:
         """1/√Σ(s w)² over input channels and kernel positions: unit variance for inputs of unit variance."""
-        power = (self.convolution.weight * self.convolution.scale).square().sum((2, 3))
-        return (scale.square() @ power.T + 1e-8).rsqrt()
+        return (scale.square() @ self.convolution.power().T + 1e-8).rsqrt()
 
 
 class StyledLayer(nn.Module):
-    """Modulated convolution, noise, bias, leaky ReLU; ``up`` doubles the resolution first."""
+    """Modulated convolution, noise, bias, leaky ReLU; ``up`` doubles the resolution: "bilinear" before a 3x3
+    convolution, or by a "learned" one."""
 
-    def __init__(self, before: int, after: int, width: int, size: tuple[int, int], *, up: bool = False) -> None:
+    def __init__(
+        self, before: int, after: int, width: int, size: tuple[int, int], up: Upsampling | None = None
+    ) -> None:
         super().__init__()
-        self.size, self.up = size, up
-        self.convolution = ModulatedConv2d(before, after, 3, width)
+        self.size, self.bilinear = size, up == "bilinear"
+        self.convolution = ModulatedConv2d(before, after, 3, width, double=up == "learned")
         self.bias = nn.Parameter(torch.zeros(after))
         self.strength = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor, scale: Tensor, noise: Float[Tensor, "m hw"]) -> Float[Tensor, "n d h w"]:
-        y, back = self.convolution.parts(enlarged(x, 2) if self.up else x, scale)
+        y, back = self.convolution.parts(enlarged(x, 2) if self.bilinear else x, scale)
         assert back is not None
         noise = (self.strength * noise).to(y.dtype).view(-1, 1, *self.size)
         bias = self.bias.to(y.dtype)[:, None, None]
@@ -136,9 +148,9 @@ class ToFineImage(nn.Module):
 class StyleGenerator(nn.Module):
     """styles [n, layers, width] → images [n, C, H, W]; ``mapping`` turns z and a label into a style.
 
-    ``plan`` holds the channels of each resolution, the coarsest first: one layer at the coarsest, two at each other,
-    and every resolution draws an image that the finer ones add to, the finest at ``patch`` times its own.  A
-    layer's noise is fixed unless it is given.
+    ``plan`` holds the channels of each resolution, the coarsest first: one layer at the coarsest, ``each`` at each
+    other, the first of which doubles the resolution (``up``), and every resolution draws an image that the finer ones
+    add to, the finest at ``patch`` times its own.  A layer's noise is fixed unless it is given.
     """
 
     noise: Tensor
@@ -154,16 +166,19 @@ class StyleGenerator(nn.Module):
         plan: Sequence[int],
         patch: int = 1,
         bounded: bool = False,
+        each: int = 2,
+        up: Upsampling = "bilinear",
     ) -> None:
         super().__init__()
-        self.shape, self.bounded = shape, bounded
+        self.shape, self.bounded, self.each = shape, bounded, each
         self.mapping = MappingNetwork(latent, classes, width, depth)
         height, breadth = patches(*shape[1:], patch).coarsest
         self.constant = nn.Parameter(torch.randn(plan[0], height, breadth))
         features = [StyledLayer(plan[0], plan[0], width, (height, breadth))]
         for level, (before, after) in enumerate(pairwise(plan), start=1):
             size = (height << level, breadth << level)
-            features += [StyledLayer(before, after, width, size, up=True), StyledLayer(after, after, width, size)]
+            features.append(StyledLayer(before, after, width, size, up))
+            features += [StyledLayer(after, after, width, size) for _ in range(each - 1)]
         self.areas = [math.prod(layer.size) for layer in features]
         self.features = nn.ModuleList(features)
         self.images = nn.ModuleList(ToImage(before, shape[0], width, start=0.0) for before in plan[:-1])
@@ -185,7 +200,7 @@ class StyleGenerator(nn.Module):
     def scales(self, styles: Float[Tensor, "n layers width"]) -> list[Tensor]:
         """What the styles scale: [n, c] a convolution, those of the features and then those of the images."""
         style = styles.unbind(1)
-        of_images = [style[2 * level + 1] for level in range(len(self.images))]
+        of_images = [style[self.each * level + 1] for level in range(len(self.images))]
         pairs = zip(self.modulated(), [*style[: len(self.features)], *of_images], strict=True)
         return [layer.scale(own) for layer, own in pairs]
 
@@ -203,7 +218,7 @@ class StyleGenerator(nn.Module):
         x = self.features[0](x, scale[0], parts[0])
         image = self.images[0](x, of_images[0])
         for level in range(1, len(self.images)):
-            for index in (2 * level - 1, 2 * level):
+            for index in range(self.each * (level - 1) + 1, self.each * level + 1):
                 x = self.features[index](x, scale[index], parts[index])
             finer = self.images[level](x, of_images[level])
             image = enlarged(image, finer.shape[2] // image.shape[2]) + finer
