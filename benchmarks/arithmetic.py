@@ -7,8 +7,8 @@ In each trial B is a sample without glasses.  "With" is the average of so many o
 tool's own recogniser tells them, so that nothing but glasses differs on average.  What differs is added in a few
 channels, as by `elegan edit RUN arithmetic --parts glasses`.  An independent judge says whether the sum has glasses,
 and how many of B's nine other parts it kept.  Beside it stand concepts of fewer samples, sums of whole latents in
-layers 3 to 5, sums of pixels, and samples that have nothing to do with B.  The exit status is 1 where glasses or kept
-parts fall below 80 %.
+the finer half of the layers, sums of pixels, and samples that have nothing to do with B.  The exit status is 1 where
+glasses or kept parts fall below 80 %.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Points, Space
 
 POOL, POOL_SEED, BAR = 4_000, 314_159, 0.8
-WHOLE_STRENGTH, WHOLE_LAYERS = 5.0, (3, 4, 5)
-"""What does best where whole styles are added."""
+WHOLE_STRENGTH = 5.0
+"""What does best where whole styles are added, in the finer half of the layers."""
 GLASSES = NAMES.index("glasses")
 OTHERS = [index for index in range(len(NAMES)) if index != GLASSES]
 
@@ -100,10 +100,11 @@ class Pool:
 
     def latent_sums(self, bases: np.ndarray, count: int) -> Tensor:
         """The same in whole styles, of the layers and with the strength that do best there."""
-        sums = []
+        layers = self.points.styles.shape[1]
+        sums, finer = [], range(layers // 2, layers)
         for base in bases:
             having, without = ([self.points.styles[rows]] for rows in self._picked(base, count))
-            sums.append(summed(self.space, self._at(base), having, without, WHOLE_STRENGTH, WHOLE_LAYERS).styles)
+            sums.append(summed(self.space, self._at(base), having, without, WHOLE_STRENGTH, finer).styles)
         return self.space.images(Points(torch.cat(sums), None))
 
     def _at(self, base: int) -> Points:
