@@ -9,15 +9,15 @@ logits D and G = g ∘ f the discriminator descends
 
     E[softplus(−D(x))] + E[softplus(D(G(z)))] + γ/2 E‖∇D(x)‖²           (R1: Mescheder et al., 2018, eq. 9)
 
-the generator E[softplus(−D(G(z)))], and in a move of its own, every few steps,
+the generator E[softplus(−D(G(z)))] and, where it is asked for, in a move of its own at every few steps,
 
     E_{w, y∼N(0,I)} (‖J_wᵀ y‖ − a)²,   J_w = ∂g/∂w                      (2020, eq. 4)
 
 where a is the running mean of these lengths.  R1 stands on every fourth step, four times as strong.  The objective
 "relativistic" judges real and generated images in pairs of logits instead, and r2 puts R2 beside R1: both as in R3GAN
 (Huang et al., 2024, arXiv:2501.05441, eq. 2 and 3).  The defaults are made for minutes of a processor: networks that
-see squares of pixels as one and double them by learned kernels, one layer a resolution, tanh at G's end, γ chosen from
-the data, no path lengths (LOG.md).
+see squares of pixels as one, one layer a resolution, which doubles it by a learned kernel, tanh at G's end, γ chosen
+from the data, few mixed styles and no path lengths (LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ from elegan.schedule import cosine
 PAPER: dict[str, Any] = dict(
     burn_in=0.0, patch=1, bounded=False, latent=512, style=512, mapping=8,
     features=512, lr_end=1.0, warm_up=0, ema_ramp=1.0, augment=(), conditional=False,
-    wider=1, layers=2, up="bilinear", path_weight=2.0,
+    wider=1, layers=2, up="bilinear", path_weight=2.0, mixing=0.9,
 )  # fmt: skip
 """What the paper does otherwise than the defaults."""
 LENGTHS_DECAY, STYLES_DECAY = 0.99, 0.995
@@ -68,8 +68,8 @@ class StyleGANConfig(Config):
     """Weight of path length regularisation; 0: none; the paper's 2."""
     path_every: int = 8
     """Steps from one path length regularisation to the next; it weighs as many times more."""
-    mixing: float = 0.9
-    """The share of the generated images that mix two styles."""
+    mixing: float = 0.3
+    """The share of the generated images that mix two styles; the paper's 0.9."""
     latent: int = 64
     """Dimensions of the latent z."""
     style: int = 128
