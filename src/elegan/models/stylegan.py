@@ -77,11 +77,11 @@ class StyleGANConfig(Config):
     mapping: int = 2
     """Layers of the mapping network."""
     width: int = 128
-    """Channels at the coarsest resolution; they halve from one to the next."""
+    """The discriminator's channels at the coarsest resolution; they halve from one to the next."""
     narrow: int = 64
     """The fewest channels at any resolution."""
     wider: int = 2
-    """How many times as many channels the generator has at the coarsest resolution; the paper's 1."""
+    """How many times as many channels the generator has, down to narrow; the paper's 1."""
     widths: tuple[int, ...] = ()
     """Channels of each resolution in both networks, the coarsest first, instead of width, narrow and wider."""
     layers: int = 1
