@@ -40,6 +40,7 @@ SMALL = {
         "style": 16,
         "latent": 16,
         "gamma": 1.0,
+        "mixing": 0.9,
         "path_weight": 2.0,
     },
     "pix2pix": {"width": 8, "discriminator_width": 8},
