@@ -51,9 +51,15 @@ def test_its_gradients_equal_those_of_the_grouped_form():
 def test_demodulation_gives_unit_variance_whatever_the_style(scale, double):
     layer = ModulatedConv2d(32, 16, 3, 8, double=double)
     y = layer(torch.randn(64, 32, 16, 16), layer.scale(scale * torch.randn(64, 8)))
-    assert y.shape == (64, 16, 32, 32) if double else (64, 16, 16, 16)
+    assert y.shape == ((64, 16, 32, 32) if double else (64, 16, 16, 16))
     y = y[:, :, 1:-1, 1:-1]
     torch.testing.assert_close(y.var((0, 2, 3)), torch.ones(16), rtol=0.1, atol=0)
+
+
+def test_a_learned_doubling_starts_with_unit_variance_without_demodulation_too():
+    layer = ModulatedConv2d(32, 64, 3, 8, demodulate=False, double=True)
+    y = layer(torch.randn(64, 32, 16, 16), torch.ones(64, 32))[:, :, 1:-1, 1:-1]
+    assert y.detach().var().item() == pytest.approx(1, rel=0.1)
 
 
 def test_modulation_in_bf16_stays_near_float32():
@@ -294,6 +300,7 @@ def test_the_published_size():
     kind = find("stylegan")
     with torch.device("meta"):
         game = kind(kind.Config(**kind.presets["karras2020"]), Spec({"real": (3, 32, 32)}))
+    assert (game.config.layers, game.config.up, game.config.wider) == (2, "bilinear", 1)
     sizes = [sum(p.numel() for p in player.parameters()) for player in (game.generator, game.discriminator)]
     assert 18e6 < sizes[0] < 25e6
     assert 18e6 < sizes[1] < 25e6

@@ -66,17 +66,15 @@ class EqualisedConv2d(Convolution):
 class EqualisedUp2d(nn.ConvTranspose2d):
     """Twice as many pixels a side, by a transposed 4x4 convolution, of whose weights an output meets 2x2 a channel."""
 
-    def __init__(self, inputs: int, outputs: int, gain: float = SQRT2, bias: bool = True) -> None:
-        super().__init__(inputs, outputs, 4, stride=2, padding=1, bias=bias)
+    def __init__(self, inputs: int, outputs: int, gain: float = SQRT2) -> None:
+        super().__init__(inputs, outputs, 4, stride=2, padding=1, bias=False)
         self.scale = gain / math.sqrt(inputs * 4)
         nn.init.normal_(self.weight)
-        if self.bias is not None:
-            nn.init.zeros_(self.bias)
 
     def forward(  # type: ignore[override]
         self, input: Float[Tensor, "n i h w"]
     ) -> Float[Tensor, "n o 2*h 2*w"]:
-        return conv_transpose2d(input, self.weight * self.scale, self.bias, stride=2, padding=1)
+        return conv_transpose2d(input, self.weight * self.scale, stride=2, padding=1)
 
     def power(self) -> Float[Tensor, "o i"]:
         """As in :class:`EqualisedConv2d`, on the mean over the four places that an output can have."""

@@ -66,7 +66,7 @@ class ModulatedConv2d(nn.Module):
         super().__init__()
         self.affine = EqualisedLinear(width, before, gain=1.0, bias_init=1.0)
         self.convolution = (
-            EqualisedUp2d(before, after, gain=1.0, bias=False)
+            EqualisedUp2d(before, after, gain=1.0)
             if double
             else EqualisedConv2d(before, after, kernel, gain=1.0, bias=False)
         )
