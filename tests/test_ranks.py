@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.multiprocessing as mp
+from golden.renew import SMALL as GOLDEN
 from safetensors.torch import load_file
 from torch import distributed, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
@@ -33,15 +34,7 @@ SMALL = {
     "cgan": {"width": 16, "narrow": 16, "features": 16},
     "r3gan": {"width": 16, "narrow": 16, "features": 16},
     "sgan": {"width": 16, "narrow": 16, "features": 16, "latent": 16, "noise": 0.0, "dropout": 0.0},
-    "stylegan": {
-        "width": 16,
-        "narrow": 16,
-        "features": 16,
-        "style": 16,
-        "latent": 16,
-        "path_weight": 2.0,
-        "path_every": 2,
-    },
+    "stylegan": {**GOLDEN["stylegan"], "path_every": 2},
     "pix2pix": {"width": 8, "discriminator_width": 8},
     "cyclegan": {"width": 8, "blocks": 1, "discriminator_width": 8, "pool": 20},
     "cut": {"width": 8, "blocks": 1, "heads": 8, "discriminator_width": 8},
