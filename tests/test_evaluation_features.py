@@ -153,6 +153,19 @@ def test_images_of_another_shape_are_refused_in_a_sentence(supervised):
         supervised.embed(np.zeros((2, 16, 16, 3), np.uint8))
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_a_terminal_says_how_far_the_lesson_is_only_where_it_is_asked(digits, labelled, monkeypatch, capsys):
+    monkeypatch.setattr("elegan.progress.PATIENCE", 0)
+    monkeypatch.setattr("elegan.progress.PAUSE", -1)
+    monkeypatch.setattr("elegan.evaluation.lessons.MOST_STEPS", 120)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    images, labels = digits[0][:64], digits[1][:64] if labelled else None
+    said, silent = train_features(images, labels, doing="Learning features, step"), train_features(images, labels)
+    error = capsys.readouterr().err
+    assert error.count("Learning features, step 60 of 120, ") == 1
+    assert said.hash == silent.hash
+
+
 def test_coordinates_are_divided_by_their_scale(tmp_path):
     features = Coordinates(2, 4.0)
     assert features.embed(np.array([[4.0, -2.0]])).tolist() == [[1.0, -0.5]]

@@ -189,11 +189,13 @@ def train_features(
     held_out: tuple[UInt8[np.ndarray, "v h w c"], Integer[np.ndarray, " v"]] | None = None,
     dimension: int = 64,
     seed: int = SEED,
+    doing: str | None = None,
 ) -> Features:
     """Train features on the training split: by its labels, or by contrast where there are none.
 
     Deterministic for the same images, labels, seed and number of threads; the caller's random numbers,
-    threads and gradient mode stay as they are.  ``held_out`` is for the recorded accuracy alone.
+    threads and gradient mode stay as they are.  ``held_out`` is for the recorded accuracy alone;
+    ``doing`` stands before the count of steps that a terminal shows, nothing is shown without it.
     Raises UserError for images below 8 × 8, fewer than 2, or labels that don't fit.
     """
     from elegan.evaluation.lessons import contrastive_lesson, supervised_lesson
@@ -205,9 +207,9 @@ def train_features(
         reduced = _to_tensor(images[:1]).shape[1:]
         network = Network((reduced[0], reduced[1], reduced[2]), dimension, classes or dimension)
         if labels is not None and classes:
-            supervised_lesson(network, images, labels, _to_tensor)
+            supervised_lesson(network, images, labels, _to_tensor, doing)
         else:
-            contrastive_lesson(network, images, _to_tensor)
+            contrastive_lesson(network, images, _to_tensor, doing)
     network.eval()
     _standardise(network, images)
     features = Features(network, (shape[0], shape[1], shape[2]), classes, None)

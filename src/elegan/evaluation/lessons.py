@@ -8,6 +8,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from elegan.progress import reported
+
 ToTensor = Callable[[np.ndarray], Tensor]
 BATCH = 64
 MOST_STEPS, FEWEST_STEPS = 400, 120
@@ -17,18 +19,20 @@ TEMPERATURE = 0.1
 """The best for normalised vectors in Chen et al., 2020, table 5."""
 
 
-def supervised_lesson(network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor) -> None:
-    """Learn the labels by cross-entropy, with shifts of up to an eighth of the image."""
+def supervised_lesson(
+    network: nn.Module, images: np.ndarray, labels: np.ndarray, to_tensor: ToTensor, doing: str | None = None
+) -> None:
+    """Learn the labels by cross-entropy, with shifts of up to an eighth of the image; a terminal says ``doing``."""
     targets = torch.from_numpy(labels.astype(np.int64))
 
     def loss(rows: Tensor) -> Tensor:
         views = shifted(to_tensor(images[rows.numpy()]))
         return functional.cross_entropy(network(views), targets[rows], label_smoothing=0.05)
 
-    _learn(network, loss, len(images), _steps(network, to_tensor(images[:1]), views=1))
+    _learn(network, loss, len(images), _steps(network, to_tensor(images[:1]), views=1), doing)
 
 
-def contrastive_lesson(network: nn.Module, images: np.ndarray, to_tensor: ToTensor) -> None:
+def contrastive_lesson(network: nn.Module, images: np.ndarray, to_tensor: ToTensor, doing: str | None = None) -> None:
     """Learn to recognise another view of the same image among a batch.
 
     SimCLR: Chen et al., 2020 (arXiv:2002.05709), with crops, brightness, contrast and cutout as views.  The
@@ -39,7 +43,7 @@ def contrastive_lesson(network: nn.Module, images: np.ndarray, to_tensor: ToTens
         batch = to_tensor(images[rows.numpy()])
         return contrastive_loss(network(view(batch)), network(view(batch)))
 
-    _learn(network, loss, len(images), _steps(network, to_tensor(images[:1]), views=2))
+    _learn(network, loss, len(images), _steps(network, to_tensor(images[:1]), views=2), doing)
 
 
 def contrastive_loss(a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, ""]:
@@ -86,11 +90,12 @@ def _cut_out(images: Tensor) -> Tensor:
     return torch.where(square, images.mean(dim=(1, 2, 3), keepdim=True), images)
 
 
-def _learn(network: nn.Module, loss: Callable[[Tensor], Tensor], n: int, steps: int) -> None:
+def _learn(network: nn.Module, loss: Callable[[Tensor], Tensor], n: int, steps: int, doing: str | None) -> None:
     network.train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    for rows in _batches(n, steps):
+    batches = _batches(n, steps)
+    for rows in reported(batches, steps, doing) if doing else batches:
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss(rows))
         optimizer.step()

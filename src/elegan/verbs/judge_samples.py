@@ -57,7 +57,7 @@ def judge_samples(
 def _features(path: str | PathLike[str] | None, folder: Path, data: Data) -> Embedder:
     """The pretrained network in a file; without one, features learnt on the data and kept in the folder."""
     if path is None:
-        return kept_features(folder / f"features-{data.fingerprint[:12]}.safetensors", data)
+        return kept_features(folder / f"features-{data.fingerprint[:12]}.safetensors", data, "Learning features, step")
     if not data.is_image:
         raise UserError(f"--features was given, and {data.name} holds vectors, which need none; leave it out.")
     height, width, channels = (int(side) for side in data.items.shape[1:])

@@ -114,27 +114,27 @@ def run_features(folder: Folder, data: Data) -> Embedder:
     return kept_features(folder.checkpoints / "features.safetensors", data)
 
 
-def kept_features(path: Path, data: Data) -> Embedder:
+def kept_features(path: Path, data: Data, doing: str | None = None) -> Embedder:
     """The features in a file; learnt from the training part, and kept, where there are none, or damaged ones."""
     if path.is_file():
         try:
             return load_features(path)
         except UserError:
             path.unlink()
-    features = learn_features(data)
+    features = learn_features(data, doing)
     path.parent.mkdir(parents=True, exist_ok=True)
     features.save(path)
     return features
 
 
-def learn_features(data: Data) -> Features | Coordinates:
-    """Features from the training part alone; the coordinates themselves for vectors."""
+def learn_features(data: Data, doing: str | None = None) -> Features | Coordinates:
+    """Features from the training part alone; the coordinates themselves for vectors.  A terminal says ``doing``."""
     if not data.is_image:
         return Coordinates(data.items.shape[1], data.scale)
     images, labels = data.part("train")
     held_images, held_labels = data.part("validation")
     held_out = None if held_labels is None else (held_images, held_labels)
-    return train_features(images, labels, held_out=held_out)
+    return train_features(images, labels, held_out=held_out, doing=doing)
 
 
 def mixture_of(data: Data) -> Mixture | None:

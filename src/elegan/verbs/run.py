@@ -117,7 +117,10 @@ class Run:
                 game.get_submodule(name).load_state_dict(mine)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             path = self.path / "generator.json"
-            raise UserError(f"{path} doesn't describe the weights beside it; restore it or train again.") from error
+            reason = "one was changed, or an elegan whose networks were others made them"
+            raise UserError(
+                f"{path} doesn't describe the weights beside it: {reason}; restore it or train again."
+            ) from error
         self.engine.place(game)
         return game.eval()
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from elegan.errors import UserError, nearest
 from elegan.latent import boundary, conditional
 from elegan.latent.directions import scaled
+from elegan.progress import reported
 from elegan.verbs.editing.kept import Findings, kept
 from elegan.verbs.editing.recognising import recognisers_of
 from elegan.verbs.editing.space import Space
@@ -83,13 +84,13 @@ def find_named_directions(space: Space) -> NamedDirections:
     points = space.drawn(SAMPLES, SAMPLES_SEED)
     told = recogniser.predict(space.images(points).to(space.device)).cpu()
     planes: list[tuple[str, str, Tensor, float]] = []
-    for part, column in enumerate(told.T):
-        for value, name in enumerate(values[part]):
-            try:
-                plane = boundary(points.styles.cpu(), column == value)
-            except ValueError:  # too few or too many samples have it
-                continue
-            planes.append((names[part], name, plane.normal, plane.accuracy))
+    pairs = [(part, value) for part, named in enumerate(values) for value in range(len(named))]
+    for part, value in reported(pairs, len(pairs), "Finding directions:"):
+        try:
+            plane = boundary(points.styles.cpu(), told[:, part] == value)
+        except ValueError:  # too few or too many samples have it
+            continue
+        planes.append((names[part], values[part][value], plane.normal, plane.accuracy))
     if not planes:
         raise UserError(f"All samples of {space.run.path} look alike to the recogniser; train the run for longer.")
     parts, chosen, normals, accuracies = zip(*planes, strict=True)
