@@ -48,7 +48,7 @@ from elegan.verbs.editing import changing, channels, recognising
 from elegan.verbs.editing import kept as keeping
 from elegan.verbs.editing import named as named_module
 from elegan.verbs.editing import space as space_module
-from elegan.verbs.editing.channels import FARTHEST, Concepts, parts_named, summed_in_channels
+from elegan.verbs.editing.channels import CHANNELS, FARTHEST, Concepts, parts_named, summed_in_channels
 from elegan.verbs.editing.film import write_film
 from elegan.verbs.editing.mixing import arithmetic, mixing_grid
 from elegan.verbs.editing.named import FILE, NamedDirections, find_named_directions, named_directions
@@ -704,13 +704,36 @@ def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, mo
     dimmed = arithmetic(lit, tmp_path / "c.png", plus=[has[-1:]], minus=[has[:12]], parts=["second"], channels=1)
     assert dimmed["shown"]
     assert lit.images(drawn[-1])[0, 0, :4, 4:].mean() < 0
-    assert arithmetic(lit, tmp_path / "d.png", plus=[has[:12], "1"], parts="second")["channels"] == LAYERS * SIZE
+    assert 0 < arithmetic(lit, tmp_path / "d.png", plus=[has[:12], "1"], parts="second")["channels"] <= CHANNELS
     for plus, minus, said in (
         ([lacks[:3]], [], "nothing to add"),
         ([has[:6], "1"], [has[:6]], "no other second"),
     ):
         with pytest.raises(UserError, match=said):
             arithmetic(lit, tmp_path / "e.png", plus=plus, minus=minus, parts="second")
+    (lit.run.path / recognising.FILE).unlink()
+
+
+def test_a_concept_moves_no_channel_that_would_hide_it(lit):
+    """Of all channels, those move in which the difference raises what the recognisers see in this very image."""
+    parts, styles = parts_named(lit, "second"), lit.drawn(400, 8).styles
+    lights = styles[:, 1, 1]
+    concepts = Concepts([styles[lights > 1]], [styles[lights < -1]])
+    base = lit.drawn(1, [seed for seed in range(60) if lit.drawn(1, seed).styles[0, 1, 1] < -0.5][0])
+    found, said = summed_in_channels(lit, base, concepts, None, LAYERS * SIZE, parts)
+    way = (found.scales - lit.scales(base.styles))[0]
+    moved = way.nonzero().flatten()
+    assert said["shown"]
+    assert 0 < len(moved) < LAYERS * SIZE
+
+    def odds(scales):
+        images = lit.game.render_scales(scales, {}).double()
+        seen = [copy.deepcopy(recogniser).double()(images)[1] for recogniser in parts.recognisers]
+        return sum(logits[:, 1] - logits[:, 0] for logits in seen)
+
+    step = 1e-4 * way.sign() * torch.eye(len(way), dtype=torch.float64)[moved]
+    before = lit.scales(base.styles).double()
+    assert (odds(before + step) > odds(before)).all()
     (lit.run.path / recognising.FILE).unlink()
 
 

@@ -18,11 +18,14 @@ from torch.nn.functional import avg_pool2d, interpolate, leaky_relu, pixel_unshu
 
 from elegan.networks.equalised import EqualisedConv2d, EqualisedLinear, EqualisedUp2d, minibatch_deviation, pixel_norm
 from elegan.networks.layers import LEAK
-from elegan.networks.residual import FINE, patches
+from elegan.networks.residual import patches
 from elegan.networks.shape import crop_to, pad_to
 
 GAIN = math.sqrt(2)
 Upsampling = Literal["learned", "bilinear"]
+THIN = 32
+"""Channels where a generator whose ``patch`` is more than 1 sees single pixels; with half as many, lines of one pixel
+come later (LOG.md)."""
 FAINT = 0.1
 """The finest image's weights at the start, in units of the others'; the coarser images add nothing yet.  What is drawn
 at random in the beginning is the same pattern in every image, and stays visible for long (LOG.md)."""
@@ -133,10 +136,10 @@ class ToFineImage(nn.Module):
     def __init__(self, before: int, channels: int, width: int, patch: int) -> None:
         super().__init__()
         self.patch = patch
-        self.convolution = ModulatedConv2d(before, FINE, 1, width)
-        self.bias = nn.Parameter(torch.zeros(FINE))
-        self.refine = EqualisedConv2d(FINE, FINE, 3)
-        self.end = EqualisedConv2d(FINE, channels, 3, gain=1.0)
+        self.convolution = ModulatedConv2d(before, THIN, 1, width)
+        self.bias = nn.Parameter(torch.zeros(THIN))
+        self.refine = EqualisedConv2d(THIN, THIN, 3)
+        self.end = EqualisedConv2d(THIN, channels, 3, gain=1.0)
         nn.init.normal_(self.end.weight, 0.0, FAINT)
 
     def forward(self, x: Tensor, scale: Tensor) -> Float[Tensor, "n c h w"]:

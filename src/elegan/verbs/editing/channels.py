@@ -16,7 +16,7 @@ from elegan.verbs.editing.space import Points, Space, condition_of
 FILE = "channels.safetensors"
 EXAMINED, EXAMINED_SEED = 128, 20_201_125
 """At so many samples it is looked at what channels change."""
-CHANNELS = 30
+CHANNELS = 15
 """In so many a concept is added when nothing else is said."""
 FARTHEST, STEPS, SURE = 4.0, 40, 0.97
 """How far channels are moved until the parts show, in standard deviations on the mean, in how many steps, and how sure
@@ -143,23 +143,29 @@ def summed_in_channels(
 ) -> tuple[Points, dict[str, Any]]:
     """The mean of ``base`` with concepts added in the channels where they differ the most, and what was done.
 
-    With ``parts``, in those that also have most to do with these, and without a strength as strongly as it takes until
-    all recognisers see there what the concepts show; "shown" says whether they do.
+    With ``parts``, in those that have most to do with these and where, at the mean, the concepts raise the most what
+    recognisers see of them; and without a strength as strongly as it takes until all recognisers see there what the
+    concepts show; "shown" says whether they do.
     """
     measured = space.scales(space.measured)
-    weight = 1.0 if parts is None else parts.affinity.square()
-    way = strongest(concepts.difference(space, measured.mean(0)), measured.std(0), count, weight)
-    mean, said = base.with_styles(base.styles.mean(0, keepdim=True)), dict[str, Any](channels=count)
+    difference, deviation = concepts.difference(space, measured.mean(0)), measured.std(0)
+    mean, said = base.with_styles(base.styles.mean(0, keepdim=True)), dict[str, Any]()
     if parts is None:
+        way = strongest(difference, deviation, count)
         strength = 1.0 if strength is None else strength
     else:
-        strengths = _tried(way / measured.std(0).clamp(min=1e-6)) if strength is None else way.new_tensor([strength])
-        likely = _likely(space, mean, strengths[:, None] * way, concepts, parts)
+        gained = _gained(space, concepts, parts)
+        rising = (_slope(space, mean, gained, parts) * difference.sign()).clamp(min=0)
+        weight = parts.affinity.square() * rising * deviation
+        way = strongest(difference, deviation, count, weight) * (weight > 0)
+        strengths = _tried(way / deviation.clamp(min=1e-6)) if strength is None else way.new_tensor([strength])
+        likely = _likely(space, mean, strengths[:, None] * way, gained, parts)
         seen = (likely.amin(0) > SURE).nonzero().flatten()
         best = int(seen[0] if len(seen) else likely.mean(0).argmax())
         strength = float(strengths[best])
-        said |= {"parts": list(parts.names), "shown": bool(len(seen))}
-    return replace(mean, scales=space.scales(mean.styles) + strength * way), {**said, "strength": strength}
+        said = {"parts": list(parts.names), "shown": bool(len(seen))}
+    said |= {"strength": strength, "channels": int(way.count_nonzero())}
+    return replace(mean, scales=space.scales(mean.styles) + strength * way), said
 
 
 def _tried(way: Tensor) -> Tensor:
@@ -168,10 +174,22 @@ def _tried(way: Tensor) -> Tensor:
     return torch.arange(1, STEPS + 1).to(way) * FARTHEST / STEPS / far.clamp(min=1e-6)
 
 
-def _likely(space: Space, mean: Points, ways: Tensor, concepts: Concepts, parts: Parts) -> Tensor:
+@torch.enable_grad()
+def _slope(space: Space, mean: Points, gained: Mapping[int, Tensor], parts: Parts) -> Tensor:
+    """By how much the recognisers' log odds of what the concepts show rise with each channel's scale, [c]."""
+    scales = space.scales(mean.styles).detach().requires_grad_(True)
+    images = space.game.render_scales(scales, condition_of(mean.label)).float()
+    odds = [
+        logits[part][:, values].logsumexp(1) - logits[part][:, ~values].logsumexp(1)
+        for logits in (recogniser(images) for recogniser in parts.recognisers)
+        for part, values in gained.items()
+    ]
+    return torch.autograd.grad(torch.stack(odds).sum(), scales)[0][0]
+
+
+def _likely(space: Space, mean: Points, ways: Tensor, gained: Mapping[int, Tensor], parts: Parts) -> Tensor:
     """How sure each recogniser is, at the end of each of n ways [n, c], of each part that the concepts are about,
-    [recognisers · parts, n].  Raises UserError where they are about none of the parts."""
-    gained = _gained(space, concepts, parts)
+    [recognisers · parts, n]."""
     expanded = mean.with_styles(mean.styles.expand(len(ways), -1, -1))
     images = space.images(replace(expanded, scales=space.scales(mean.styles) + ways)).to(space.device)
     found = []
@@ -183,7 +201,8 @@ def _likely(space: Space, mean: Points, ways: Tensor, concepts: Concepts, parts:
 
 def _gained(space: Space, concepts: Concepts, parts: Parts) -> dict[int, Tensor]:
     """Part → its values, bool [values], that are more frequent among what is added than among what is subtracted, all
-    samples standing in for what isn't there; parts in which nothing is are left out."""
+    samples standing in for what isn't there; parts in which nothing is are left out.  Raises UserError where that is
+    all of them."""
     if not concepts.plus and not concepts.minus:
         raise UserError("There is nothing to add or to subtract; give a --plus before the last one, or a --minus.")
     sides = [torch.cat(list(groups or [space.measured])) for groups in (concepts.plus, concepts.minus)]
