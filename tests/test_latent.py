@@ -719,7 +719,7 @@ def test_a_concept_moves_no_channel_that_would_hide_it(lit):
     parts, styles = parts_named(lit, "second"), lit.drawn(400, 8).styles
     lights = styles[:, 1, 1]
     concepts = Concepts([styles[lights > 1]], [styles[lights < -1]])
-    base = lit.drawn(1, [seed for seed in range(60) if lit.drawn(1, seed).styles[0, 1, 1] < -0.5][0])
+    base = lit.drawn(1, next(seed for seed in range(60) if lit.drawn(1, seed).styles[0, 1, 1] < -0.5))
     found, said = summed_in_channels(lit, base, concepts, None, LAYERS * SIZE, parts)
     way = (found.scales - lit.scales(base.styles))[0]
     moved = way.nonzero().flatten()
