@@ -4,7 +4,7 @@
 
 Every run is `elegan.train` without the referee, one after the other, for as many images as the median of three probes
 says that fit into so many minutes of the processor, which other work doesn't shorten; KEY=VALUE are settings of
-stylegan.  The table says how many images were shown in how many seconds, for probes err by a tenth.  FD and KID
+stylegan.  The table says how many images were shown in how many seconds, for probes err by up to a fifth.  FD and KID
 compare 2,500 samples with the test images, over features that were trained apart from all of them, on half of the
 training images with a seed of their own; the last row is training images in place of samples.  Prints a markdown
 table, and exits with 1 unless stylegan's FD is the lower one at every seed.  Runs that are in FOLDER already aren't

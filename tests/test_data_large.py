@@ -599,7 +599,7 @@ def test_training_on_shards_goes_on_exactly_after_a_file_came_back(tmp_path, tie
     assert whole.open_data().fingerprint == whole.record["data"]["fingerprint"]
     assert json.loads((tmp_path / "whole" / "report.json").read_text())["verdict"]
     features = tmp_path / "whole" / "checkpoints" / "features.safetensors"
-    monkeypatch.setattr("elegan.verbs.referee.learn_features", lambda data: load_features(features))  # they take long
+    monkeypatch.setattr("elegan.verbs.referee.learn_features", lambda *_: load_features(features))  # they take long
     read_at = module.read_at
 
     def gone_later(*place):

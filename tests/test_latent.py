@@ -696,7 +696,7 @@ def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, mo
     moved = (after - before)[0, 0].abs()
     assert after[0, 0, :4, 4:].mean() > 0 > before[0, 0, :4, 4:].mean()
     assert moved[4:].max() == moved[:4, :4].max() == 0
-    assert (done["parts"], done["shown"]) == (["second"], True)
+    assert (done["parts"], done["values"], done["shown"]) == (["second"], {"second": ["lit"]}, True)
     assert 0 < done["strength"] < 20
     least = arithmetic(lit, tmp_path / "b.png", channels=1, strength=0.0, **words)
     assert (least["strength"], least["shown"]) == (0, False)
@@ -712,6 +712,18 @@ def test_a_concept_is_added_to_the_parts_named_until_they_show(lit, tmp_path, mo
         with pytest.raises(UserError, match=said):
             arithmetic(lit, tmp_path / "e.png", plus=plus, minus=minus, parts="second")
     (lit.run.path / recognising.FILE).unlink()
+
+
+def test_of_several_parts_each_counts_alike_in_the_choice_of_channels():
+    """Gains by hand: the first part's 8, 0, 0, 2 and the second's 0, 0.1, 0, 0.3; in shares 0.8, 0.25, 0, 0.95."""
+    difference = torch.tensor([2.0, 1.0, 1.0, -1.0])
+    slopes = torch.tensor([[4.0, -5.0, 0.0, -2.0], [-9.0, 0.1, -1.0, -0.3]])
+    even = torch.ones(4)
+    assert channels._raising(difference, slopes, even, 1).tolist() == [0, 0, 0, -1]
+    assert channels._raising(difference, slopes, even, 2).tolist() == [2, 0, 0, -1]
+    assert channels._raising(difference, slopes, even, 4).tolist() == [2, 1, 0, -1]
+    assert channels._raising(difference, slopes, torch.tensor([1.0, 9.0, 9.0, 1.0]), 1).tolist() == [0, 1, 0, 0]
+    assert channels._raising(difference, slopes[:1], even, 4).tolist() == [2, 0, 0, -1]
 
 
 def test_a_concept_moves_no_channel_that_would_hide_it(lit):

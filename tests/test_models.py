@@ -143,6 +143,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(name, shape, tmp_
         assert torch.equal(value, resumed.state()[0][key]), key
 
 
+@pytest.mark.parametrize(("name", "shape"), [case for case in CASES if case[1] in ((1, 8, 8), (2,))])
+def test_a_checkpoint_of_other_networks_is_refused_and_leaves_the_game_alone(name, shape):
+    """Tensors of the same names and other shapes, as those of another version of the networks may be."""
+    training = training_of(name, shape)
+    tensors, numbers = training.state()
+    before = {key: value.clone() for key, value in tensors.items()}
+    longest = max((key for key in tensors if key.startswith("game.")), key=lambda key: tensors[key].numel())
+    foreign = {key: value + 1 if value.is_floating_point() else value for key, value in before.items()}
+    with pytest.raises(ValueError, match="The checkpoint's"):
+        training.restore(foreign | {longest: torch.zeros(*tensors[longest].shape, 2)}, numbers)
+    for key, value in training.state()[0].items():
+        assert torch.equal(value, before[key]), key
+
+
 @pytest.mark.skipif(not cpu_bf16_units(), reason="this processor has no bf16 units")
 @pytest.mark.parametrize("name", ["dcgan", "cgan", "progan", "r3gan", "sgan", "stylegan"])
 @pytest.mark.parametrize("shape", [(1, 16, 16), (3, 48, 32)])

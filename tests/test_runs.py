@@ -450,7 +450,7 @@ def test_weights_of_other_networks_are_refused_with_the_reason(finished, tmp_pat
     described["config"]["width"] *= 2
     copy = damaged(finished, tmp_path, "generator.json", json.dumps(described).encode())
     assert main(["sample", str(copy), "--out", str(tmp_path / "a.png")]) == 2
-    assert "an elegan whose networks were others made them" in capsys.readouterr().err
+    assert "a version of elegan with other networks made them" in capsys.readouterr().err
 
 
 def test_with_no_readable_checkpoint_the_run_is_not_started_again_in_silence(finished, tmp_path, capsys):

@@ -52,7 +52,7 @@ class ArithmeticOptions(EditOptions):
     layers: Annotated[str | None, optional("LAYERS")] = None
     """In these layers alone, 0 the coarsest: 0-3 or 0,2,5."""
     channels: Annotated[int | None, optional("COUNT")] = None
-    """Instead of layers: in so many channels, those that differ the most; of a stylegan."""
+    """Instead of layers: in so many channels, those that differ the most (with --parts at most so many); stylegan."""
     parts: Annotated[str | None, optional("PARTS")] = None
     """Instead of layers: in channels that have to do with these parts of the data, glasses or skin,hair."""
 
@@ -155,11 +155,10 @@ def _say(done: dict[str, Any]) -> None:
     for part, share in done.get("recognised", {}).items():
         print(f"The recogniser tells {part} of {share:.1%} of held-out images.")
     if "shown" in done:
-        parts, how = " and ".join(done["parts"]), f"Added in {done['channels']} channels, {done['strength']:.3g} times"
-        sees = (
-            "the two networks see it" if done["shown"] else "the two networks don't both see it, at no strength tried"
-        )
-        print(f"{how}; of {parts}: {sees}.")
+        many = f"{done['channels']} channel{'' if done['channels'] == 1 else 's'}"
+        wanted = " and ".join(f"{part} ({' or '.join(values)})" for part, values in done["values"].items())
+        sees = "see" if done["shown"] else "don't both see"
+        print(f"Added in {many}, {done['strength']:.3g} times; the two networks {sees} {wanted}.")
     if "changed" in done:
         kept = "" if done["kept"] is None else f", and {done['kept']:.0%} of their other parts are as before"
         shown = f"{done['changed']:.0%} of the images show {' and '.join(done['parts'])}{kept}"

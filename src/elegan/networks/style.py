@@ -131,7 +131,7 @@ class ToImage(nn.Module):
 
 class ToFineImage(nn.Module):
     """Features → images [n, C, h·patch, w·patch]: few channels by a modulated 1x1 convolution, enlarged, and two more
-    convolutions, as in :class:`elegan.networks.residual.ThinEnd`."""
+    convolutions, as in :class:`elegan.networks.residual.ThinEnd`, which has half as many."""
 
     def __init__(self, before: int, channels: int, width: int, patch: int) -> None:
         super().__init__()

@@ -282,6 +282,11 @@ def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _copy_into(targets: Mapping[str, Tensor], sources: Mapping[str, Tensor]) -> None:
     if targets.keys() != sources.keys():
         raise ValueError(f"The checkpoint's tensors differ from the game's: {sorted(targets.keys() ^ sources.keys())}.")
+    for key, target in targets.items():
+        if target.shape != sources[key].shape:
+            raise ValueError(
+                f"The checkpoint's {key} is {tuple(sources[key].shape)}, the game's {tuple(target.shape)}."
+            )
     with torch.no_grad():
         for key, target in targets.items():
             target.copy_(sources[key])

@@ -117,7 +117,7 @@ class Run:
                 game.get_submodule(name).load_state_dict(mine)
         except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
             path = self.path / "generator.json"
-            reason = "one was changed, or an elegan whose networks were others made them"
+            reason = "one of the two was changed, or a version of elegan with other networks made them"
             raise UserError(
                 f"{path} doesn't describe the weights beside it: {reason}; restore it or train again."
             ) from error

@@ -31,8 +31,8 @@ class Parts:
 
     names: tuple[str, ...]
     indices: tuple[int, ...]
-    values: tuple[int, ...]
-    """How many each has."""
+    values: tuple[Sequence[str], ...]
+    """The names of each one's."""
     recognisers: Sequence[Recogniser]
     affinity: Tensor
     """How many times more each channel has to do with these parts than with the others, [c]."""
@@ -50,8 +50,8 @@ def parts_named(space: Space, wish: str | Sequence[str]) -> Parts:
     chosen = _indices(space, wish)
     recognisers, names, values = recognisers_of(space)
     shares = _shares(space, recognisers, names)
-    counts = tuple(len(values[index]) for index in chosen)
-    return Parts(tuple(names[index] for index in chosen), chosen, counts, recognisers, affinity(shares, chosen))
+    named, told = tuple(names[index] for index in chosen), tuple(values[index] for index in chosen)
+    return Parts(named, chosen, told, recognisers, affinity(shares, chosen))
 
 
 def _shares(space: Space, recognisers: Sequence[Recogniser], names: Sequence[str]) -> Tensor:
@@ -145,7 +145,7 @@ def summed_in_channels(
 
     With ``parts``, in those that have most to do with these and where, at the mean, the concepts raise the most what
     recognisers see of them; and without a strength as strongly as it takes until all recognisers see there what the
-    concepts show; "shown" says whether they do.
+    concepts show; "shown" says whether they do, "values" what that is.
     """
     measured = space.scales(space.measured)
     difference, deviation = concepts.difference(space, measured.mean(0)), measured.std(0)
@@ -155,15 +155,13 @@ def summed_in_channels(
         strength = 1.0 if strength is None else strength
     else:
         gained = _gained(space, concepts, parts)
-        rising = (_slope(space, mean, gained, parts) * difference.sign()).clamp(min=0)
-        weight = parts.affinity.square() * rising * deviation
-        way = strongest(difference, deviation, count, weight) * (weight > 0)
+        way = _raising(difference, _slopes(space, mean, gained, parts), parts.affinity.square(), count)
         strengths = _tried(way / deviation.clamp(min=1e-6)) if strength is None else way.new_tensor([strength])
         likely = _likely(space, mean, strengths[:, None] * way, gained, parts)
         seen = (likely.amin(0) > SURE).nonzero().flatten()
         best = int(seen[0] if len(seen) else likely.mean(0).argmax())
         strength = float(strengths[best])
-        said = {"parts": list(parts.names), "shown": bool(len(seen))}
+        said = {"parts": list(parts.names), "values": _spoken(gained, parts), "shown": bool(len(seen))}
     said |= {"strength": strength, "channels": int(way.count_nonzero())}
     return replace(mean, scales=space.scales(mean.styles) + strength * way), said
 
@@ -171,20 +169,37 @@ def summed_in_channels(
 def _tried(way: Tensor) -> Tensor:
     """The strengths that are tried of a way [c] in standard deviations: farther than FARTHEST nothing is drawn well."""
     far = way.abs().sum() / way.count_nonzero().clamp(min=1)
-    return torch.arange(1, STEPS + 1).to(way) * FARTHEST / STEPS / far.clamp(min=1e-6)
+    steps = torch.arange(1, STEPS + 1).to(way) * FARTHEST / STEPS
+    return steps / far if far > 0 else torch.zeros_like(steps)
+
+
+def _raising(difference: Tensor, slopes: Tensor, weight: Tensor, count: int) -> Tensor:
+    """``difference`` [c] in the ``count`` channels where ``weight`` [c] times what it gains by the slopes [parts, c] is
+    largest, else 0.  All parts count alike; channels in which it raises none stay as they are."""
+    gains = (slopes * difference).clamp(min=0)
+    gain = weight * (gains / gains.sum(1, keepdim=True).clamp(min=1e-12)).sum(0)
+    chosen = gain.topk(count).indices
+    return torch.zeros_like(difference).index_copy(0, chosen, difference[chosen]) * (gain > 0)
 
 
 @torch.enable_grad()
-def _slope(space: Space, mean: Points, gained: Mapping[int, Tensor], parts: Parts) -> Tensor:
-    """By how much the recognisers' log odds of what the concepts show rise with each channel's scale, [c]."""
+def _slopes(space: Space, mean: Points, gained: Mapping[int, Tensor], parts: Parts) -> Tensor:
+    """By how much, for each part, the recognisers' log odds of what the concepts show rise with each channel's scale,
+    [parts, c]."""
     scales = space.scales(mean.styles).detach().requires_grad_(True)
     images = space.game.render_scales(scales, condition_of(mean.label)).float()
-    odds = [
-        logits[part][:, values].logsumexp(1) - logits[part][:, ~values].logsumexp(1)
-        for logits in (recogniser(images) for recogniser in parts.recognisers)
-        for part, values in gained.items()
-    ]
-    return torch.autograd.grad(torch.stack(odds).sum(), scales)[0][0]
+    seen = [recogniser(images) for recogniser in parts.recognisers]
+    slopes = []
+    for part, values in gained.items():
+        odds = [logits[part][:, values].logsumexp(1) - logits[part][:, ~values].logsumexp(1) for logits in seen]
+        slopes.append(torch.autograd.grad(torch.stack(odds).sum(), scales, retain_graph=True)[0][0])
+    return torch.stack(slopes)
+
+
+def _spoken(gained: Mapping[int, Tensor], parts: Parts) -> dict[str, list[str]]:
+    """Part → the names of the values gained."""
+    named = dict(zip(parts.indices, zip(parts.names, parts.values, strict=True), strict=True))
+    return {named[part][0]: [named[part][1][int(i)] for i in values.nonzero()] for part, values in gained.items()}
 
 
 def _likely(space: Space, mean: Points, ways: Tensor, gained: Mapping[int, Tensor], parts: Parts) -> Tensor:
@@ -210,7 +225,7 @@ def _gained(space: Space, concepts: Concepts, parts: Parts) -> dict[int, Tensor]
     told = [torch.cat([recogniser.predict(each) for recogniser in parts.recognisers]) for each in images]
     found = {}
     for part, values in zip(parts.indices, parts.values, strict=True):
-        added, taken = (torch.bincount(each[:, part], minlength=values) / len(each) for each in told)
+        added, taken = (torch.bincount(each[:, part], minlength=len(values)) / len(each) for each in told)
         if bool((values_more := added > taken + MORE).any()):
             found[part] = values_more
     if not found:
