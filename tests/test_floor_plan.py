@@ -21,7 +21,7 @@ DOORS = {
     "augment": set(),
     "models": {"game", "networks", "losses", "augment", "schedule", "errors"},
     "training": {"game", "files"},
-    "evaluation": {"game", "networks", "pictures", "errors", "files", "json_values"},
+    "evaluation": {"game", "networks", "pictures", "errors", "files", "json_values", "progress"},
     "latent": {"game", "networks", "pictures", "errors", "progress"},
     "data": {"game", "pictures", "errors", "files", "progress"},
     "provenance": {"game", "pictures", "errors", "files"},
