@@ -5,7 +5,7 @@ layer.
 """
 
 from elegan.latent.change import change
-from elegan.latent.channels import affinity, has_scales, influence, strongest
+from elegan.latent.channels import affinity, has_scales, influence, raising, strongest
 from elegan.latent.directions import (
     Boundary,
     Directions,
@@ -39,6 +39,7 @@ __all__ = [
     "mix",
     "principal_directions",
     "project",
+    "raising",
     "steer",
     "strongest",
     "train_recogniser",

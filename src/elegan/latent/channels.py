@@ -24,19 +24,33 @@ def has_scales(game: Game) -> bool:
     return type(game).render_scales is not Game.render_scales
 
 
-def strongest(difference: Tensor, deviation: Tensor, count: int, weight: Tensor | float = 1.0) -> Tensor:
-    """``difference`` [c] in the ``count`` channels where ``weight`` times its size in units of ``deviation`` [c] is
-    largest, else 0.
+def strongest(difference: Tensor, deviation: Tensor, count: int) -> Tensor:
+    """``difference`` [c] in the ``count`` channels where its size in units of ``deviation`` [c] is largest, else 0.
 
     What differs most by its own measure tells a concept best from the rest (after arXiv:2011.12799, where single
     attributes are looked for so).  Raises ValueError unless 1 ≤ count ≤ c.
     """
+    return _where_largest((difference / deviation.clamp(min=1e-6)).abs(), difference, count)
+
+
+def raising(difference: Tensor, slopes: Tensor, weight: Tensor, count: int) -> Tensor:
+    """``difference`` [c] in the ``count`` channels where ``weight`` [c] times what it gains by the slopes [parts, c] is
+    largest, else 0.
+
+    All parts count alike, as shares of what all channels gain; channels in which it raises none stay as they are.
+    Raises ValueError unless 1 ≤ count ≤ c.
+    """
+    gains = (slopes * difference).clamp(min=0)
+    gain = weight * (gains / gains.sum(1, keepdim=True).clamp(min=1e-12)).sum(0)
+    return _where_largest(gain, difference, count) * (gain > 0)
+
+
+def _where_largest(score: Tensor, difference: Tensor, count: int) -> Tensor:
+    """The difference where the score is among the ``count`` largest, else 0."""
     if not 1 <= count <= len(difference):
         raise ValueError(f"count is {count}; it must be 1 to {len(difference)}, the number of channels.")
-    chosen = (weight * (difference / deviation.clamp(min=1e-6)).abs()).topk(count).indices
-    kept = torch.zeros_like(difference)
-    kept[chosen] = difference[chosen]
-    return kept
+    chosen = score.topk(count).indices
+    return torch.zeros_like(difference).index_copy(0, chosen, difference[chosen])
 
 
 def influence(

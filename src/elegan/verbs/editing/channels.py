@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from elegan.errors import UserError, nearest
-from elegan.latent import Recogniser, affinity, influence, strongest
+from elegan.latent import Recogniser, affinity, influence, raising, strongest
 from elegan.verbs.editing.kept import Findings, kept
 from elegan.verbs.editing.recognising import parts_of, recognisers_of
 from elegan.verbs.editing.space import Points, Space, condition_of
@@ -155,7 +155,7 @@ def summed_in_channels(
         strength = 1.0 if strength is None else strength
     else:
         gained = _gained(space, concepts, parts)
-        way = _raising(difference, _slopes(space, mean, gained, parts), parts.affinity.square(), count)
+        way = raising(difference, _slopes(space, mean, gained, parts), parts.affinity.square(), count)
         strengths = _tried(way / deviation.clamp(min=1e-6)) if strength is None else way.new_tensor([strength])
         likely = _likely(space, mean, strengths[:, None] * way, gained, parts)
         seen = (likely.amin(0) > SURE).nonzero().flatten()
@@ -171,15 +171,6 @@ def _tried(way: Tensor) -> Tensor:
     far = way.abs().sum() / way.count_nonzero().clamp(min=1)
     steps = torch.arange(1, STEPS + 1).to(way) * FARTHEST / STEPS
     return steps / far if far > 0 else torch.zeros_like(steps)
-
-
-def _raising(difference: Tensor, slopes: Tensor, weight: Tensor, count: int) -> Tensor:
-    """``difference`` [c] in the ``count`` channels where ``weight`` [c] times what it gains by the slopes [parts, c] is
-    largest, else 0.  All parts count alike; channels in which it raises none stay as they are."""
-    gains = (slopes * difference).clamp(min=0)
-    gain = weight * (gains / gains.sum(1, keepdim=True).clamp(min=1e-12)).sum(0)
-    chosen = gain.topk(count).indices
-    return torch.zeros_like(difference).index_copy(0, chosen, difference[chosen]) * (gain > 0)
 
 
 @torch.enable_grad()
