@@ -340,6 +340,17 @@ def test_a_table_is_written_whole_or_not_at_all(finished, tmp_path, capsys):
     assert "1 of 2 files can't be read" in capsys.readouterr().err
     assert not table.exists()
     (tmp_path / "b.png").unlink()
+    for row in range(300):
+        Image.new("L", (1, 1)).save(tmp_path / f"between{row:04}.bmp")
+    for name in ("aa.png", "z.png"):
+        (tmp_path / name).write_text("no picture")
+    assert main(["classify", str(finished), str(tmp_path), "--out", str(table)]) == 2
+    said = capsys.readouterr().err
+    assert "2 of 303 files can't be read" in said
+    assert all(name in said for name in ("aa.png", "z.png"))
+    assert not table.exists()
+    for path in (*tmp_path.glob("between*"), tmp_path / "aa.png", tmp_path / "z.png"):
+        path.unlink()
     assert main(["classify", str(finished), str(tmp_path), "--out", str(table), "--json"]) == 0
     said = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert table.read_text().splitlines()[0] == "file,class,probability,real_or_fake"

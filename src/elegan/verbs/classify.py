@@ -32,15 +32,13 @@ def classify(
 
     Returns a dict an image: "file", "class", its "probability" given that the image is real, and "real", the
     probability that it is no generated one.  ``out`` is a .csv to write.  Raises UserError for a run without a
-    classifier, and where anything can't be read: then nothing is written.
+    classifier, and where anything can't be read, with all that can't: then nothing is written.
     """
     trained, path = load_run(run), table_path(out)
     shape = _shape_of(trained)
-    files = files_of(inputs, "run")
-    chunks = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
     rows: list[dict[str, Any]] = []
-    for chunk in reported(chunks, len(files), "Classifying images:", len):
-        rows += _rows(trained, chunk, shape)
+    for names, images in read(files_of(inputs, "run"), shape, "Classifying images:"):
+        rows += _rows(trained, names, images)
     if path:
         label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
         seal(path, as_csv(rows).encode(), label, layers=())
@@ -96,25 +94,33 @@ def _files_in(given: Input) -> list[EncodedFile]:
     return [EncodedFile(str(path / file.name), file.read) for file in found]
 
 
-def _rows(run: Run, files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Iterator[dict[str, Any]]:
-    logits = class_logits(run.game, images_of(files, shape))
+def _rows(run: Run, files: Sequence[str], images: Tensor) -> Iterator[dict[str, Any]]:
+    logits = class_logits(run.game, images)
     if not bool(logits.isfinite().all()):
         raise UserError(f"{run.path} diverged: its classifier gives numbers that are not finite; train a new run.")
     chances, real = logits.softmax(1).max(1), logits.logsumexp(1).sigmoid()
     names = run.described["classes"]
     for file, chance, index, reality in zip(files, *(t.tolist() for t in (*chances, real)), strict=True):
-        yield {"file": file.name, "class": str(names[index]), "probability": chance, "real": reality}
+        yield {"file": file, "class": str(names[index]), "probability": chance, "real": reality}
 
 
-def images_of(files: Sequence[EncodedFile], shape: tuple[int, int, int]) -> Tensor:
-    """[n, C, H, W] as games see them; raises UserError where some can't be read."""
-    with quiet():
-        pictures = list(parallel(lambda file: decoded(file, shape[:2]), files))
-    bad = [picture for picture in pictures if isinstance(picture, BadFile)]
+def read(files: Sequence[EncodedFile], shape: tuple[int, int, int], doing: str) -> Iterator[tuple[list[str], Tensor]]:
+    """Names of up to ROWS files, and their images [n, C, H, W] as games see them, with progress (``doing``).
+
+    From the first file on that can't be read it only looks for further ones; then raises UserError with all of them.
+    """
+    bad: list[BadFile] = []
+    chunks = [files[start : start + ROWS] for start in range(0, len(files), ROWS)]
+    for chunk in reported(chunks, len(files), doing, len):
+        with quiet():
+            pictures = list(parallel(lambda file: decoded(file, shape[:2]), chunk))
+        bad += [picture for picture in pictures if isinstance(picture, BadFile)]
+        if bad:
+            continue
+        items = np.empty((len(chunk), *shape), np.uint8)
+        for picture, item in zip(pictures, items, strict=True):
+            assert not isinstance(picture, BadFile)
+            put(picture, item)
+        yield [file.name for file in chunk], to_tensor(items)
     if bad:
         raise UserError(f"{len(bad):,} of {plural(len(files), 'file')} can't be read: {some(bad)}; leave them out.")
-    items = np.empty((len(files), *shape), np.uint8)
-    for picture, item in zip(pictures, items, strict=True):
-        assert not isinstance(picture, BadFile)
-        put(picture, item)
-    return to_tensor(items)

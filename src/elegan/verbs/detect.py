@@ -27,8 +27,7 @@ from elegan.evaluation.detector import (
 )  # fmt: skip
 from elegan.json_values import as_json
 from elegan.provenance import NO_SAMPLES, TRAINED_DATA, seal, write_image
-from elegan.verbs.classifier import ROWS
-from elegan.verbs.classify import Input, files_of, images_of, table_path
+from elegan.verbs.classify import Input, files_of, read, table_path
 from elegan.verbs.judging import check_number
 from elegan.verbs.run import Run, load_run, make_label
 
@@ -99,17 +98,15 @@ def apply_detector(
     "spectrum" and "network", the scores of the two parts, "reals_as_high", the share of held-out reals that score as
     high, and "looks", this in words.  ``out`` is a .csv to write.  Images of another size are cut and scaled as
     training data are, which changes what is looked at.  Raises UserError where there is no detector, or a damaged one,
-    and where anything can't be read: then nothing is written.
+    and where anything can't be read, with all that can't: then nothing is written.
     """
     path, folder = table_path(out), Path(fspath(detector)).expanduser()
     if not (folder / "detector.json").exists() and (folder / "detector").is_dir():
         folder = folder / "detector"
     fitted, described = load_detector(folder)
-    files = files_of(inputs, "detector")
     rows: list[dict[str, Any]] = []
-    for start in range(0, len(files), ROWS):
-        some = files[start : start + ROWS]
-        rows += _rows(fitted, described, [file.name for file in some], to_pixels(images_of(some, fitted.shape)))
+    for names, images in read(files_of(inputs, "detector"), fitted.shape, "Scoring images:"):
+        rows += _rows(fitted, described, names, to_pixels(images))
     if path:
         label = make_label(
             described["run"], f"{described['model']} detector", described["weights_sha256"], None, visible=False
