@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+import elegan
 from elegan.augment import NUMBERS, POLICIES, Augmentation, augment
 from elegan.augment.augmentation import MOST, RAMP
+from elegan.errors import UserError
 from elegan.game import HELD_EVERY, Batch, Config, Move, Random, Spec
 from elegan.models import find
 from elegan.training.checkpoint import load_checkpoint, save_checkpoint
@@ -146,6 +148,16 @@ class Stream:
         generator = torch.Generator().manual_seed(self.first + self.position)
         self.position += n
         return {"real": torch.rand(n, 1, 8, 8, generator=generator) * 2 - 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "settings", "remedy"),
+    [("digits", {"augment": ()}, "give --augment affine"), ("ring", {}, "leave it out")],
+)
+def test_a_gap_without_an_augmentation_to_adapt_is_refused(tmp_path, data, settings, remedy):
+    with pytest.raises(UserError, match=rf"--augment-gap is 0\.6, and there is no augmentation to adapt; {remedy}"):
+        elegan.train("gan", data=data, augment_gap=0.6, out=tmp_path / "run", quiet=True, **settings)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["r3gan", "gan", "stylegan", "progan"])

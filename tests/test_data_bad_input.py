@@ -158,6 +158,10 @@ BAD = {
         lambda p: table(p, f"file,label\nno.png,1\n{LINES}"),
         ["no.png (named in labels.csv"],
     ),
+    "table of files that are elsewhere": (
+        lambda p: table(p, "file,label\n../a.png,1\n../b.png,2\n"),
+        ["Nothing that is named in", "../a.png"],
+    ),
     "empty table": (lambda p: table(p, ""), ["names no files", "file,label"]),
     "table without a label": (lambda p: table(p, "file,label\n00.png,\n01.png,\n"), ["no label to any file", "leave"]),
     "table with two labels": (lambda p: table(p, f"file,label\n{LINES}00.png,9\n"), ["00.png two labels"]),

@@ -322,6 +322,9 @@ def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():
     assert untouched["steps"] == finding["steps"][1:]
     (fewer,) = advised([{"code": "COLLAPSED"}], settings={"lr": 0.0012}, usual={"lr": 0.0012})
     assert fewer["steps"] == ["Halve the learning rate (--lr)."]  # of what the model has no setting for nothing is said
+    for depth, deeper in (("blocks", ", then deeper (--blocks)"), ("depth", ", then deeper (--depth)"), ("latent", "")):
+        (small,) = advised([{"code": "PLATEAU"}], settings={"width": 8, depth: 1})
+        assert small["steps"][0] == f"Make the networks larger: {'first ' * bool(deeper)}wider (--width){deeper}."
     (copies,) = advised([{"code": "OVERFIT"}], settings=settings, usual=usual)
     assert "lr" not in copies["steps"][0]
 

@@ -478,7 +478,11 @@ def test_channels_that_there_are_not_are_answered(squares, tmp_path, options, sa
         (["arithmetic", "--plus", "1,missing.png"], "missing.png"),
         (["walk", "--seeds", "1,2"], "end it in .gif"),
         (["directions", "--layers", "1"], "layers 0 to 0"),
+        (["directions", "--layers", "0-99999999999"], "layers 0 to 0"),
         (["directions", "--layers", "x"], "numbers and ranges"),
+        (["directions", "--part", ""], "name parts of the data"),
+        (["project", "photo.png", "--starts", "513"], "between 1 and 512"),
+        (["change"], "no part is named"),
         (["directions", "--by", "principal", "--part", "hat"], "leave out --by"),
         (["directions", "--by", "labels", "--strength", "0"], "strength is 0"),
         (["directions", "--label", "3"], "draws no class on demand"),
@@ -494,6 +498,48 @@ def test_an_edit_that_cannot_be_done_is_answered_in_a_sentence(run, tmp_path, ca
     assert said in error
     assert len(error.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "options", "said"),
+    [
+        ("directions", {"by": "labels!"}, r"by is 'labels!'; it should be 'closed-form', 'principal' or 'labels'"),
+        ("directions", {"count": 2.5}, "count is 2.5; it should be a valid integer"),
+        ("directions", {"strength": None}, "strength is None; it should be a valid number"),
+        ("directions", {"layers": 1.5}, "layers is 1.5; it should be a valid string or"),
+        ("walk", {"frames": 1.5}, "frames is 1.5"),
+        ("truncate", {"seeds": [1, None]}, "None is neither a seed nor an image"),
+        ("arithmetic", {"plus": "missing.png"}, "missing.png"),
+        ("project", {}, "no photo is named"),
+    ],
+)
+def test_python_is_answered_in_the_sentences_of_the_command(run, tmp_path, action, options, said):
+    with pytest.raises(UserError, match=said):
+        edit(run, action, out=tmp_path / ("out.gif" if action == "walk" else "out.png"), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_python_takes_lists_texts_and_numbers_and_has_the_defaults_of_the_command(run, tmp_path):
+    assert edit(run, "truncate", out=tmp_path / "a.png")["of"] == [f"seed {seed}" for seed in range(1, 7)]
+    assert edit(run, "truncate", out=tmp_path / "a.png", seeds=3)["of"] == ["seed 3"]
+    assert edit(run, "arithmetic", out=tmp_path / "a.png", plus="1,5,9")["plus"] == [["seed 1", "seed 5", "seed 9"]]
+    assert edit(run, "arithmetic", out=tmp_path / "a.png", plus=[1, [2, 3]])["plus"] == [
+        ["seed 1"],
+        ["seed 2", "seed 3"],
+    ]
+    done = edit(run, "directions", out=tmp_path / "a.png", layers=[0], strength="2", count=1, seeds=[1])
+    assert (done["layers"], done["strength"]) == ([0], 2.0)
+
+
+@pytest.mark.parametrize("words", [["truncate", "--seeds", "PHOTO,2"], ["project", "PHOTO"]])
+def test_no_photo_is_overwritten(run, tmp_path, capsys, words):
+    photo = tmp_path / "me.png"
+    Image.new("L", (9, 7), 90).save(photo)
+    before = photo.read_bytes()
+    words = [word.replace("PHOTO", str(photo)) for word in words]
+    assert main(["edit", str(run), *words, "--out", str(tmp_path / "." / "me.png")]) == 2
+    assert "would overwrite the photo" in capsys.readouterr().err
+    assert photo.read_bytes() == before
 
 
 def test_a_photo_of_a_run_with_classes_takes_the_class_of_the_nearest_sample(tmp_path):
@@ -619,13 +665,16 @@ def test_a_wish_for_a_part_that_there_is_not_is_answered():
     assert known.indices("hat = crown") == [1]
     with pytest.raises(UserError, match=r'no part "hut".*Did you mean "hat"'):
         known.indices("hut")
-    with pytest.raises(UserError, match="hat=crown"):
-        known.indices("hat=crowd")
+    with pytest.raises(UserError, match=r'nearly all samples show "hat=bow" or nearly none.*hat=cap, hat=crown'):
+        known.indices("hat=bow")
+    rare = NamedDirections(("hat",), ("cap",), normal(1, 1, 4), (0.9,), {"hat": 1.0, "glasses": 1.0})
+    with pytest.raises(UserError, match=r'nearly all samples show "glasses" or nearly none'):
+        rare.indices("glasses")
 
 
 def test_parts_are_drawn_by_the_command_itself(lit, tmp_path, monkeypatch):
     monkeypatch.setattr("elegan.verbs.edit.load_run", lambda run: lit.run)
-    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label: lit)
+    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label, out: lit)
     done = edit("run", "directions", out=tmp_path / "a.png", part="first,third=lit", seeds=[1], keep="second")
     assert done["directions"] == ["first: dark", "first: lit", "third: lit"]
     assert done["by"] == "labels"
@@ -634,7 +683,7 @@ def test_parts_are_drawn_by_the_command_itself(lit, tmp_path, monkeypatch):
 
 def test_parts_are_changed_by_the_command_and_its_recognisers_are_kept(lit, tmp_path, monkeypatch):
     monkeypatch.setattr("elegan.verbs.edit.load_run", lambda run: lit.run)
-    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label: lit)
+    monkeypatch.setattr("elegan.verbs.edit.Space", lambda run, label, out: lit)
     kept = lit.run.path / recognising.FILE
     kept.unlink(missing_ok=True)
     done = edit("run", "change", out=tmp_path / "a.png", part="second=lit, third=dark", seeds=[1, 2, 3])

@@ -488,7 +488,7 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path, capsys):
     [
         {"latent": 0}, {"features": 0}, {"blocks": 0}, {"width": 0}, {"group": 7}, {"gamma": -1},
         {"gamma": float("inf")}, {"lr": float("nan")}, {"hold": 2.0}, {"burn_in": 2.0},
-        {"beta2_start": 2.0}, {"widths": (16,)}, {"batch": 10**6},
+        {"beta2_start": 2.0}, {"widths": (16,)}, {"widths": (16, 0)}, {"widths": (-4, 8)}, {"batch": 10**6},
         {"seed": -1}, {"seed": 2**64}, {"images": 0}, {"images": "2k"}, {"minutes": float("inf")}, {"preset": "nope"},
         {"size": 4}, {"gama": 1.0}, {"minutes": 1, "images": 5},
     ],

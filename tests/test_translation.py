@@ -360,12 +360,14 @@ def test_namesakes_are_pairs_wherever_they_are_drawn(tmp_path):
     assert torch.equal(batch["source"][:, 0, 0, 0], batch["real"][:, 0, 0, 0])
     sources, reals = data.held_sources("test")[0], data.part("test")[0]
     assert np.array_equal(sources[:, 0, 0], reals[:, 0, 0])
+    held = data.stream("validation", seed=3).draw(4)
+    assert torch.equal(held["source"][:, 0, 0, 0], held["real"][:, 0, 0, 0])
 
 
 def test_other_names_are_no_pairs_and_are_shuffled_each_by_itself(tmp_path):
     data = open_data(str(folder_of_sides(tmp_path / "sets", a=40, rename=lambda side, name: side[-1] + name)))
     assert not data.spec.paired
-    assert any("unpaired" in note for note in data.notes)
+    assert any("unpaired: 70 names are on one side alone, " in note for note in data.notes)
     batch = data.stream(seed=3).draw(60)
     assert not torch.equal(batch["source"][:, 0, 0, 0], batch["real"][:, 0, 0, 0])
     stream = data.stream(seed=3)
@@ -455,6 +457,35 @@ def test_impossible_pairs_are_answered_in_a_sentence(data, pair, said):
 def test_data_that_a_model_cannot_learn_from_are_refused(tmp_path, model, options, said):
     with pytest.raises(UserError, match=said):
         elegan.train(model, out=tmp_path / "run", dry_run=True, quiet=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "said"),
+    [
+        ("pix2pix", {"levels": 4}, "levels is 4, and images of 8 pixels can be halved 3 times"),
+        ("pix2pix", {"levels": 10**6}, "levels is 1000000"),
+        ("pix2pix", {"patch_layers": 3}, "patch_layers is 3"),
+        ("cyclegan", {"patch": 8}, "patch is 8 and halvings is 0, which leaves less than 2 places a side"),
+        ("cut", {"halvings": 40}, "patch is 2 and halvings is 40"),
+    ],
+)
+def test_networks_that_images_are_too_small_for_are_refused(tmp_path, model, settings, said):
+    pair = "edges" if model == "pix2pix" else None
+    data = "digits" if model == "pix2pix" else "digits-styles"
+    with pytest.raises(UserError, match=said):
+        elegan.train(model, data=data, size=8, pair=pair, out=tmp_path / "run", quiet=True, **settings)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("pair", ["edges", None])
+def test_the_augmentation_of_pairs_adapts_to_held_out_pairs(tmp_path, pair):
+    data = "digits" if pair else str(folder_of_sides(tmp_path / "pairs"))
+    small = dict(width=8, discriminator_width=8, batch=8, augment_gap=0.3)
+    run = elegan.train("pix2pix", data=data, pair=pair, size=8, images=80, out=tmp_path / "run", quiet=True,
+                       referee=False, **small)  # fmt: skip
+    assert run.record["config"]["augment_gap"] == 0.3
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert any("% augmented" in line.get("stage", "") for line in lines)
 
 
 # Runs

@@ -202,11 +202,10 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                continue
-            least = 1 if isinstance(value, int) and name not in MAY_BE_0 else 0
-            if not least <= value < math.inf:
-                raise ValueError(f"{name} is {value}; it must be {least} or more, and finite.")
+            for number in value if isinstance(value, tuple) else (value,):
+                least = 1 if type(number) is int and name not in MAY_BE_0 else 0
+                if isinstance(number, int | float) and not least <= number < math.inf:
+                    raise ValueError(f"{name} is {number}; it must be {least} or more, and finite.")
         if not self.lr > 0:
             raise ValueError(f"lr is {self.lr}; it must be more than 0.")
         for name in ("beta1", "beta2"):

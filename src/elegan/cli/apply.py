@@ -17,7 +17,7 @@ class ApplyOptions:
     inputs: Annotated[Positional[tuple[str, ...]], optional("INPUT ...")]
     """Images of any size and kind, and folders of them."""
     out: Annotated[str, arg(metavar="DIR")]
-    """The folder for the results, which have the images' names."""
+    """The folder for the results, which have the images' names; other formats than png, webp and jpg become png."""
     to: Annotated[str | None, optional("A|B")] = None
     """The side to make; B when not given."""
     reconstruct: Flag = False

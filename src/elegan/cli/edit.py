@@ -133,10 +133,6 @@ def edit(words: Sequence[str]) -> int:
     kind, summary = ACTIONS[action]
     options = parse(kind, rest, prog=f"elegan edit {action}", description=f"Of a run's latent space: {summary}.")
     given = {name: value for name, value in vars(options).items() if name not in COMMON}
-    if action == "project" and not given["photo"]:
-        raise UserError("no photo is named; give elegan edit RUN project PHOTO --out PATH.")
-    if action == "change" and not given["part"]:
-        raise UserError("no part is named; give elegan edit RUN change --part PART=VALUE --out PATH.")
     from elegan.verbs.edit import edit as do
 
     done = do(

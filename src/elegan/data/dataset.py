@@ -238,12 +238,13 @@ class Data:
         """An endless shuffled source of one part's items whose place is one number.
 
         Where only some of the training items have labels, as many of these are drawn beside all of them.  Images that
-        are not in memory are read ahead by a thread.  Where there are sources, training has them beside the items.
+        are not in memory are read ahead by a thread.  Where there are sources, training has them beside the items, and
+        so have the other parts where they are paired.
         """
         stream = self._items_of(part, seed=seed, ranks=ranks or Ranks())
-        if self.sources is None or part != "train":
+        if self.sources is None or not (part == "train" or self.sources.paired):
             return stream
-        return self.sources.beside(stream, self.split.train, seed=seed, ranks=ranks or Ranks())
+        return self.sources.beside(stream, self.indices(part), seed=seed, ranks=ranks or Ranks())
 
     def _items_of(self, part: str, *, seed: int, ranks: Ranks) -> ItemStream | LabelledBeside | Ahead:
         if self.endless and part == "train":

@@ -10,7 +10,7 @@ import numpy as np
 from elegan.data.assemble import assemble, refuse_bad
 from elegan.data.dataset import PARTS, Data
 from elegan.data.decoding import measured
-from elegan.data.found import EncodedFile, Found, plural, printable
+from elegan.data.found import EncodedFile, Found, plural, some
 from elegan.data.items import Items
 from elegan.data.layout import SIDE
 from elegan.data.prepare import prepare, sample_rows
@@ -125,7 +125,8 @@ def _said(sources: int, items: int, alone: Sequence[tuple[str, str]]) -> str:
     counts = f"A holds {plural(sources, 'image')} and B {plural(items, 'image')}"
     if not alone:
         return f"{counts}, paired by name."
-    return f"{counts}, unpaired: {plural(len(alone), 'name')} are on one side alone, {printable(alone[0][1])} say."
+    names = f"{plural(len(alone), 'name')} {'is' if len(alone) == 1 else 'are'} on one side alone"
+    return f"{counts}, unpaired: {names}, {some(name for _, name in alone)}."
 
 
 def _side(found: Found, side: str) -> Found:

@@ -12,7 +12,7 @@ from PIL import Image
 from elegan.data.cache import Decoded, decode_once, find_decoded
 from elegan.data.cache_folder import cache_folder, has_room
 from elegan.data.decoding import decoded, measured, parallel, put, quiet, tell
-from elegan.data.found import BadFile, EncodedFile, Found
+from elegan.data.found import BadFile, EncodedFile, Found, some
 from elegan.data.images import Picture, fit
 from elegan.data.items import Items, LazyItems
 from elegan.data.sizes import Shape, default_shape, fits_into_memory, own_shape, refuse_too_large
@@ -50,6 +50,8 @@ def prepare(found: Found, shape: Shape | None, *, skip_bad: bool = False, keep: 
     if isinstance(found.images, np.ndarray):
         return Prepared(_from_array(found, found.images, shape), np.arange(len(found.images)), "memory")
     files, asked = found.images, shape
+    if not files:
+        raise UserError(f"Nothing that is named in {found.source} is there: {some(found.bad)}; mend its labels.csv.")
     known = find_decoded(found, asked)
     shape, note = (_shape_of(known), known.note) if known else choose_shape(files, asked)
     found.notes += [note] if note else []

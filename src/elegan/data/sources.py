@@ -58,8 +58,8 @@ class Sources(Protocol):
         rows of their labels, None where they have none of their own."""
         ...
 
-    def beside(self, stream: Stream, train: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
-        """The stream of the items ``train`` with "source" in its batches."""
+    def beside(self, stream: Stream, items: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
+        """The stream of these items, all of one part, with "source" in its batches."""
         ...
 
 
@@ -90,9 +90,10 @@ class StoredSources:
         rows = self.parts[part][: max(1, len(rows))]
         return self.items[rows], None if self.labels is None else self.labels[rows]
 
-    def beside(self, stream: Stream, train: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
-        """Where they are paired, the same seed gives them the same order; else each side has an order of its own."""
-        rows, seed = (train, seed) if self.parts is None else (self.parts["train"], seed + 1)
+    def beside(self, stream: Stream, items: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
+        """Where they are paired, the same seed gives them the same order; else those of training have one of their
+        own."""
+        rows, seed = (items, seed) if self.parts is None else (self.parts["train"], seed + 1)
         sources = ItemStream(self._batch, rows, seed=seed, ranks=ranks)
         return Beside(stream, sources if self.in_memory else Ahead(sources))
 
@@ -131,7 +132,7 @@ class EdgeSources:
     def held(self, part: str, rows: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         return edges(items, [(HELD, int(row)) for row in rows]), None
 
-    def beside(self, stream: Stream, train: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
+    def beside(self, stream: Stream, items: np.ndarray, *, seed: int, ranks: Ranks) -> Stream:
         return Drawn(stream, seed)
 
 

@@ -14,9 +14,14 @@ MORE_BUDGET = (
     "예산(--images 또는 --minutes)을 두 배로 늘려 새로 학습하세요.",
 )
 WIDER = (
-    "Make the networks larger: first wider (--width), then deeper (--blocks or --depth).",
-    "네트워크를 키우세요. 먼저 폭(--width), 다음에 깊이(--blocks 또는 --depth)를 늘립니다.",
+    "Make the networks larger: wider (--width).",
+    "네트워크의 폭(--width)을 늘려 키우세요.",
 )
+DEEPER = (
+    "Make the networks larger: first wider (--width), then deeper (--{depth}).",
+    "네트워크를 키우세요. 먼저 폭(--width), 다음에 깊이(--{depth})를 늘립니다.",
+)
+"""WIDER, for a model that has a setting for its depth."""
 HIGHER_GAMMA = (
     "Raise the gradient penalty threefold (--gamma).",
     "기울기 페널티(--gamma)를 세 배로 높이세요.",
@@ -206,7 +211,7 @@ def advised(
     result = []
     for finding in findings:
         steps = _steps(str(finding["code"]), departures, trend, calmer, by_heart)
-        known = [step for step in steps if _possible(step, settings)] if settings else _in_general(steps)
+        known = _fitting(steps, settings) if settings else _in_general(steps)
         english, korean = [step[0] for step in known], [step[1] for step in known]
         said = {"advice": " ".join(english), "advice_ko": " ".join(korean), "steps": english, "steps_ko": korean}
         result.append({**finding, **said})
@@ -247,6 +252,13 @@ def _calmer(returns: Sequence[Mapping[str, object]]) -> list[Step]:
 
 def _in_general(steps: Iterable[Step]) -> list[Step]:
     return [GENERAL.get(step, step) for step in steps]
+
+
+def _fitting(steps: Iterable[Step], settings: Mapping[str, object]) -> list[Step]:
+    """The steps that the model has settings for."""
+    depth = next((name for name in ("blocks", "depth") if name in settings), None)
+    deeper = (DEEPER[0].format(depth=depth), DEEPER[1].format(depth=depth)) if depth else WIDER
+    return [deeper if step == WIDER else step for step in steps if _possible(step, settings)]
 
 
 def _possible(step: Step, settings: Mapping[str, object]) -> bool:

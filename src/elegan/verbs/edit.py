@@ -6,6 +6,8 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from elegan.errors import UserError, nearest
 from elegan.verbs.editing.changing import changing_sheet
 from elegan.verbs.editing.mixing import arithmetic, film, mixing_grid, truncation_sheet
@@ -25,6 +27,10 @@ ACTIONS: Mapping[str, Callable[..., dict[str, Any]]] = {
 }
 
 
+POINTS = ("rows", "columns", "seeds", "plus", "minus")
+"""Options that are seeds and images, which the edits read themselves."""
+
+
 def edit(
     run: str | PathLike[str],
     action: str,
@@ -39,7 +45,8 @@ def edit(
 
     ``label`` is the class to draw, for a run that takes one; without it each seed has its own.  The options of an
     action are those of its command.  Wherever points are asked for, they are seeds and paths of images, "1,5,me.png"
-    or a list; seed s stands for the image of ``elegan sample --n 1 --seed s``, an image for its projection.
+    or a list (``plus`` and ``minus`` a list of these); seed s stands for the image of ``elegan sample --n 1 --seed s``,
+    an image for its projection.
 
     >>> elegan.edit("runs/avatars", "arithmetic", plus=["1,5,9", "4,6,7"], minus=["2,3,8"], out="equation.png")
 
@@ -56,5 +63,15 @@ def edit(
         raise UserError(
             f'{action} has no option "{unknown[0]}"; it has {", ".join(known)}.{nearest(unknown[0], known)}'
         )
-    done = ACTIONS[action](Space(load_run(run).labelling(profile, visible_label), label), path, **options)
+    given = {name: value if name in POINTS else _checked(action, name, value) for name, value in options.items()}
+    done = ACTIONS[action](Space(load_run(run).labelling(profile, visible_label), label, path), path, **given)
     return {"out": str(path), "action": action, **done}
+
+
+def _checked(action: str, name: str, value: Any) -> Any:
+    """An option's value in its kind.  Raises UserError for one that is none."""
+    try:
+        return TypeAdapter(signature(ACTIONS[action]).parameters[name].annotation).validate_python(value)
+    except ValidationError as error:
+        wanted = " or ".join(dict.fromkeys(found["msg"].removeprefix("Input should be ") for found in error.errors()))
+        raise UserError(f"{name} is {value!r}; it should be {wanted}.") from error

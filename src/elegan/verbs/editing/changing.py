@@ -13,7 +13,7 @@ from elegan.latent import Recogniser, change
 from elegan.latent.change import STEPS
 from elegan.pictures import contact_sheet
 from elegan.verbs.editing.recognising import recognisers_of
-from elegan.verbs.editing.space import Points, Source, Space, condition_of, sources_in
+from elegan.verbs.editing.space import Points, Sources, Space, condition_of, joined, sources_in
 
 CELL = 96
 EXAMPLES, EXAMPLES_SEED = 1_500, 20_210_331
@@ -24,7 +24,7 @@ MOST_POINTS = 64
 
 
 def changing_sheet(
-    space: Space, out: Path, *, part: str, seeds: str | Sequence[Source] = "1,2,3,4", steps: int = STEPS
+    space: Space, out: Path, *, part: str | Sequence[str] = "", seeds: Sources = "1,2,3,4", steps: int = STEPS
 ) -> dict[str, Any]:
     """A row of points as they are, and a row of them with other values of some parts: "hat=crown,glasses=none".
 
@@ -32,10 +32,12 @@ def changing_sheet(
     that are as before, None where there are no others: in the eyes of the recognisers that led the change, which
     usually see more of it than others.
     """
+    if not part:
+        raise UserError("no part is named; give elegan edit RUN change --part PART=VALUE --out PATH.")
     if steps < 1:
         raise UserError(f"--steps is {steps}; it must be 1 or more.")
     recognisers, names, values = recognisers_of(space)
-    wanted, points = wishes_in(part, names, values), space.points(sources_in(seeds))
+    wanted, points = wishes_in(joined(part), names, values), space.points(sources_in(seeds))
     if len(points.styles) > MOST_POINTS:
         raise UserError(f"{len(points.styles)} points are more than {MOST_POINTS}; give fewer seeds.")
     after = changed(space, points, recognisers, wanted, steps)

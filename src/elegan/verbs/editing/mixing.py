@@ -12,7 +12,7 @@ from elegan.latent import combine, mix, walk
 from elegan.pictures import contact_sheet, grid
 from elegan.verbs.editing.channels import Concepts, Parts, count_of, parts_named, summed_in_channels, taking_channels
 from elegan.verbs.editing.film import check_film, write_film
-from elegan.verbs.editing.space import Points, Source, Space, parents_of, sources_in
+from elegan.verbs.editing.space import Layers, Points, Sources, Space, parents_of, sources_in
 
 SHARES = (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)
 CELL, FILM_CELL = 96, 192
@@ -23,9 +23,9 @@ def mixing_grid(
     space: Space,
     out: Path,
     *,
-    rows: str | Sequence[Source] = "1,2,3",
-    columns: str | Sequence[Source] = "4,5,6,7,8",
-    layers: str | None = None,
+    rows: Sources = "1,2,3",
+    columns: Sources = "4,5,6,7,8",
+    layers: Layers = None,
     parts: str | Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """A row's image with some of a column's, for every row and column: layers, the coarser half when not said; or,
@@ -45,7 +45,7 @@ def mixing_grid(
 
 
 def _mixer(
-    space: Space, layers: str | None, parts: str | Sequence[str] | None
+    space: Space, layers: Layers, parts: str | Sequence[str] | None
 ) -> tuple[Callable[[Points, Tensor], Points], dict[str, Any]]:
     """How points take what is asked for from other styles, and what that is."""
     if parts is not None:
@@ -64,7 +64,7 @@ def _mixer(
     return lambda own, other: own.with_styles(mix(own.styles, other, chosen)), {"layers": chosen}
 
 
-def truncation_sheet(space: Space, out: Path, *, seeds: str | Sequence[Source]) -> dict[str, Any]:
+def truncation_sheet(space: Space, out: Path, *, seeds: Sources = "1,2,3,4,5,6") -> dict[str, Any]:
     """The same points ever nearer to the mean."""
     sources = sources_in(seeds)
     points = space.points(sources)
@@ -78,10 +78,10 @@ def arithmetic(
     space: Space,
     out: Path,
     *,
-    plus: Sequence[str | Sequence[Source]],
-    minus: Sequence[str | Sequence[Source]] = (),
+    plus: str | Sequence[Sources] = (),
+    minus: str | Sequence[Sources] = (),
     strength: float | None = None,
-    layers: str | None = None,
+    layers: Layers = None,
     channels: int | None = None,
     parts: str | Sequence[str] | None = None,
 ) -> dict[str, Any]:
@@ -92,6 +92,7 @@ def arithmetic(
     the concepts differ the most, which keeps more of the last ``plus``.  With ``parts``, "glasses", in channels that
     have to do with these, and as strongly as it takes until they show.
     """
+    plus, minus = ([groups] if isinstance(groups, str) else groups for groups in (plus, minus))
     if strength is not None and not (isinstance(strength, int | float) and -100 < strength < 100):
         raise UserError(f"--strength is {strength}; it must lie between -100 and 100, and 1 adds concepts as they are.")
     if not plus:
@@ -121,7 +122,7 @@ def arithmetic(
 
 
 def _few_channels(
-    space: Space, layers: str | None, channels: int | None, parts: str | Sequence[str] | None
+    space: Space, layers: Layers, channels: int | None, parts: str | Sequence[str] | None
 ) -> tuple[int, Parts | None] | None:
     """In how many channels to add, and what of, or None for whole styles; checked before anything is projected."""
     if channels is None and parts is None:
@@ -140,7 +141,7 @@ def summed(
     return base.with_styles(mix(mean, combine([*gained, mean], lost, space.length), layers))
 
 
-def film(space: Space, out: Path, *, seeds: str | Sequence[Source], frames: int = 24, fps: int = 24) -> dict[str, Any]:
+def film(space: Space, out: Path, *, seeds: Sources = "1,2,3,4", frames: int = 24, fps: int = 24) -> dict[str, Any]:
     """A closed walk from each point to the next, ``frames`` a stretch."""
     check_film(out)
     points = space.points(sources_in(seeds))

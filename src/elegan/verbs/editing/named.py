@@ -43,6 +43,9 @@ class NamedDirections:
         if not found:
             ours = [name for name in names if name.startswith(f"{part}=")]
             known = ours if value and ours else list(dict.fromkeys(self.parts))
+            if part in self.recognised:
+                few = f'nearly all samples show "{wish}" or nearly none, or the data hold no such value'
+                raise UserError(f"There is no direction for it: {few}; there are directions for {', '.join(known)}.")
             raise UserError(f'There is no part "{wish}"; there are {", ".join(known)}.{nearest(wish, known)}')
         return found
 

@@ -1,6 +1,6 @@
 """A run's latent space: from seeds and photos to styles, and from styles to pixels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
@@ -31,6 +31,10 @@ MOST_IN_PHOTO = 256 * 2**20
 
 Source = int | str | PathLike[str]
 """A seed, or the path of an image."""
+Sources = Source | Sequence[Source]
+"""Some of them, in a text with commas or in a list."""
+Layers = str | Sequence[int] | None
+"""Numbers and ranges of layers; all when None."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,12 @@ class Points:
 
 
 class Space:
-    """What the edits need of a run.  Raises UserError for a run whose model has no latent space, or draws no images."""
+    """What the edits need of a run, and ``out``, which no photo may be.  Raises UserError for a run whose model has no
+    latent space, or draws no images."""
 
-    def __init__(self, run: Run | str | PathLike[str], label: str | int | None = None) -> None:
+    def __init__(self, run: Run | str | PathLike[str], label: str | int | None = None, out: Path | None = None) -> None:
         self.run = run if isinstance(run, Run) else load_run(run)
-        self.asked = label
+        self.asked, self.out = label, out
         self.game = self.run.game
         if not has_latents(self.game):
             raise UserError(f"{self.run.path} is a {self.run.record['model']}, which has no latent space to edit in.")
@@ -147,6 +152,8 @@ class Space:
     def photo(self, path: Path) -> Tensor:
         """An image file as the run's data would be, [1, C, H, W]."""
         channels, height, width = self.game.spec.image
+        if self.out and self.out.resolve() == path.resolve():
+            raise UserError(f"--out {self.out} would overwrite the photo; give another name.")
         try:
             if path.stat().st_size > MOST_IN_PHOTO:
                 raise Unreadable(f"larger than {MOST_IN_PHOTO // 2**20} MB")
@@ -194,19 +201,21 @@ class Space:
         mean = self.game.mean_style(len(points.styles), condition_of(points.label)).to(points.styles)
         return replace(points, styles=truncate(points.styles, mean, share))
 
-    def layers(self, asked: str | None) -> list[int]:
+    def layers(self, wish: Layers) -> list[int]:
         """Layers from a wish like "0-3" or "0,2,5"; all without one.  Raises UserError for what isn't there."""
         layers, _ = self.shape
-        if asked is None:
+        if wish is None:
             return list(range(layers))
-        chosen: list[int] = []
+        asked, chosen = joined(wish), list[int]()
         for part in asked.split(","):
             first, _, last = part.strip().partition("-")
             if not first.isdecimal() or not (last or first).isdecimal():
                 raise UserError(f'--layers is "{asked}"; it must be numbers and ranges, as 0-3 or 0,2,5.')
+            if max(int(first), int(last or first)) >= layers:
+                raise UserError(f'--layers is "{asked}"; {self.run.path} has layers 0 to {layers - 1}.')
             chosen += range(int(first), int(last or first) + 1)
-        if not chosen or max(chosen) >= layers:
-            raise UserError(f'--layers is "{asked}"; {self.run.path} has layers 0 to {layers - 1}.')
+        if not chosen:
+            raise UserError(f'--layers is "{asked}", which is none; {self.run.path} has layers 0 to {layers - 1}.')
         return sorted(set(chosen))
 
     def write(self, sheet: Image.Image, out: Path, sources: Sequence[Source], shown: np.ndarray) -> dict[str, Any]:
@@ -231,10 +240,18 @@ def parents_of(sources: Sequence[Source]) -> list[Parent]:
     return [parent_of(Path(str(source)).expanduser()) for source in dict.fromkeys(sources) if is_photo(source)]
 
 
-def sources_in(text: str | Sequence[Source]) -> list[Source]:
-    """Seeds and paths from "1,5,photo.png", or from a list as it is."""
+def joined(wish: str | Sequence[object]) -> str:
+    """A list as the text with commas that it may be given as."""
+    return wish if isinstance(wish, str) else ",".join(map(str, wish))
+
+
+def sources_in(text: Sources) -> list[Source]:
+    """Seeds and paths from "1,5,photo.png", or from a list as it is.  Raises UserError for what is neither."""
     if not isinstance(text, str):
-        return list(text)
+        found: list[Source] = [*text] if isinstance(text, Iterable) else [text]
+        if wrong := [each for each in found if not isinstance(each, int | np.integer | str | PathLike)]:
+            raise UserError(f"{wrong[0]!r} is neither a seed nor an image; give some, as 1,5,photo.png.")
+        return found
     parts = [part.strip() for part in text.split(",")] if text.strip() else []
     if "" in parts:
         raise UserError(f'"{text}" has nothing beside a comma; give seeds and images, as 1,5,photo.png.')

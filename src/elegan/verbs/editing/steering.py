@@ -11,7 +11,7 @@ from elegan.errors import UserError
 from elegan.latent import Directions, closed_form_directions, principal_directions, steer
 from elegan.pictures import contact_sheet
 from elegan.verbs.editing.named import SAMPLES_SEED, named_directions, scaled_to
-from elegan.verbs.editing.space import Points, Source, Space, sources_in
+from elegan.verbs.editing.space import Layers, Points, Sources, Space, joined, sources_in
 
 By = Literal["closed-form", "principal", "labels"]
 STEPS, CELL = 7, 80
@@ -23,11 +23,11 @@ def steering_sheet(
     space: Space,
     out: Path,
     *,
-    seeds: str | Sequence[Source] = "1,2",
+    seeds: Sources = "1,2",
     by: By | None = None,
-    part: str | None = None,
-    keep: str | None = None,
-    layers: str | None = None,
+    part: str | Sequence[str] | None = None,
+    keep: str | Sequence[str] | None = None,
+    layers: Layers = None,
     strength: float = 2.0,
     count: int = 5,
 ) -> dict[str, Any]:
@@ -39,6 +39,9 @@ def steering_sheet(
     """
     if not 0 < strength < 100:
         raise UserError(f"--strength is {strength}; it must be more than 0, in standard deviations.")
+    part, keep = (wish if wish is None else joined(wish) for wish in (part, keep))
+    if part is not None and not part.strip():
+        raise UserError('--part is ""; name parts of the data, as glasses or hat=crown, or leave it out.')
     chosen = space.layers(layers)
     by = by or ("labels" if part else "closed-form" if space.game.style_weights() else "principal")
     if by != "labels" and (part or keep):
@@ -48,7 +51,7 @@ def steering_sheet(
     if len(found.names) * len(points.styles) > MOST_ROWS:
         raise UserError(
             f"{len(found.names)} directions for {len(points.styles)} points are more than {MOST_ROWS} rows; give fewer "
-            "seeds, or name a --part."
+            "seeds, a smaller --count, or a --part."
         )
     rows, names = [], []
     for name, vector in zip(found.names, found.vectors, strict=True):
