@@ -28,10 +28,10 @@ demo: install
 	$(BIN)/elegan train cgan --data digits --minutes 4 --out $(OUT)
 
 test: $(TOOLS)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-all: $(TOOLS)
-	$(BIN)/python -m pytest -n 2 -m ''
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m ''
 
 lint: $(TOOLS)
 	$(BIN)/ruff check .

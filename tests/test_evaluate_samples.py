@@ -163,7 +163,10 @@ class Pool(torch.nn.Module):
         return images.flatten(1) @ self.weights
 
 
-@pytest.mark.parametrize(("stem", "width", "called"), [("inception", 2048, "FID"), ("mine", 16, "FD-mine-")])
+@pytest.mark.parametrize(
+    ("stem", "width", "called"),
+    [pytest.param("inception", 2048, "FID", marks=pytest.mark.long), ("mine", 16, "FD-mine-")],
+)
 def test_samples_are_judged_by_a_pretrained_network(stem, width, called, fresh, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

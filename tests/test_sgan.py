@@ -371,6 +371,7 @@ def test_what_cannot_be_classified_is_answered_with_a_sentence(finished, tmp_pat
         classify(finished, tmp_path, out=tmp_path / "table.txt")
 
 
+@pytest.mark.usefixtures("unjudged")
 def test_a_run_without_a_classifier_says_so(tmp_path):
     out = tmp_path / "run"
     settings = {"width": 8, "batch": 32}

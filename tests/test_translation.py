@@ -478,6 +478,7 @@ def test_networks_that_images_are_too_small_for_are_refused(tmp_path, model, set
 
 
 @pytest.mark.parametrize("pair", ["edges", None])
+@pytest.mark.usefixtures("unjudged")
 def test_the_augmentation_of_pairs_adapts_to_held_out_pairs(tmp_path, pair):
     data = "digits" if pair else str(folder_of_sides(tmp_path / "pairs"))
     small = dict(width=8, discriminator_width=8, batch=8, augment_gap=0.3)
