@@ -162,6 +162,10 @@ BAD = {
         lambda p: table(p, "file,label\n../a.png,1\n../b.png,2\n"),
         ["Nothing that is named in", "../a.png"],
     ),
+    "table with an open quote": (
+        lambda p: table(p, 'file,label\n"00.png,1\n01.png,0\n'),
+        ["a quote that isn't closed"],
+    ),
     "empty table": (lambda p: table(p, ""), ["names no files", "file,label"]),
     "table without a label": (lambda p: table(p, "file,label\n00.png,\n01.png,\n"), ["no label to any file", "leave"]),
     "table with two labels": (lambda p: table(p, f"file,label\n{LINES}00.png,9\n"), ["00.png two labels"]),

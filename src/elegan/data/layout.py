@@ -122,10 +122,12 @@ def _read_table(table: EncodedFile) -> dict[str, str]:
     where = printable(table.name)
     try:
         text = table.read().decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
         reader.fieldnames = [column.strip().lower() for column in reader.fieldnames or ()]
         rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error, Unreadable) as error:
+    except csv.Error as error:
+        raise UserError(f"{where} can't be read as a table: {error}; look for a quote that isn't closed.") from error
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
         raise UserError(f"{where} can't be read as a table; save it as comma-separated UTF-8.") from error
     labels: dict[str, str] = {}
     for row in rows:
