@@ -14,6 +14,7 @@ from elegan.evaluation.comparison import compare_reports, paired_differences
 from elegan.evaluation.estimate import Estimate
 from elegan.evaluation.labels import HIGHER, LABELS, LOWER, READING, label
 from elegan.evaluation.report import ghosts_picture, pairs_picture, write_comparison, write_report
+from elegan.evaluation.report.measures import name_of
 from elegan.evaluation.verdict import ORDER
 from elegan.evaluation.wording import HEADINGS, OPENINGS, opening_of, sentence, short, went_back
 from elegan.verbs.card import card
@@ -308,6 +309,18 @@ def test_samples_that_can_only_be_told_apart_are_not_called_bad():
     assert opening_of("LOW_QUALITY", [found("kernel_distance"), found("precision")]) == "LOW_QUALITY"
     assert opening_of("LOW_QUALITY", [found("agreement")]) == "WRONG_CLASS"
     assert opening_of("PLATEAU", [found("kernel_distance")]) == "PLATEAU"
+
+
+@pytest.mark.parametrize(
+    ("features", "called"),
+    [
+        ({"name": "inception-v3", "dimension": 2048}, "FID"),
+        ({"name": "inception-v3", "dimension": 768}, "FD-inception-v3"),
+        ({"name": "mine", "dimension": 2048}, "FD-mine"),
+    ],
+)
+def test_only_the_distance_over_inceptions_pool_is_called_fid(features, called):
+    assert name_of("frechet_distance", {"features": features}) == called
 
 
 def test_the_first_step_puts_back_the_settings_that_may_have_caused_it():

@@ -303,8 +303,9 @@ class Game(nn.Module):
 
     @property
     def wants_held(self) -> bool:
-        """Whether every HELD_EVERY steps a batch is to hold held-out items too: "held_real" beside "real" …"""
-        return self.spec.is_image and getattr(self.config, "augment_gap", 0.0) > 0
+        """Whether every HELD_EVERY steps a batch is to hold held-out items too, "held_real" beside "real" …: where the
+        share of augmented images adapts."""
+        return any(getattr(part, "adaptive", False) for part in self.modules())
 
     def overfitting(self, batch: Batch) -> Tensor:
         """E D(train) − E D(held out) less ``augment_gap`` times E D(train) − E D(generated): above 0, a scalar, where

@@ -24,7 +24,7 @@ from elegan.augment import Augmentation
 from elegan.game import Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.contrastive import patch_nce
-from elegan.models.translators import TranslatorConfig, squares_for, too_small
+from elegan.models.translators import TranslatorConfig, squares_for, too_many_halvings, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import PlaceHeads, ResidualTranslator
 
@@ -95,7 +95,7 @@ class CUT(Game):
                 "cut looks at what it makes with the layers that saw the source, so both sides need as many channels; "
                 "make both grey or both in colour, or take cyclegan."
             )
-        return too_small(config, spec)
+        return too_many_halvings(config.patch, config.halvings, spec) or too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         return (

@@ -25,7 +25,7 @@ from elegan.augment import Augmentation
 from elegan.game import Adam, Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import least_squares_fake, least_squares_generator, least_squares_real
 from elegan.losses.reconstruction import mean_absolute
-from elegan.models.translators import TranslatorConfig, squares_for, too_small
+from elegan.models.translators import TranslatorConfig, squares_for, too_many_halvings, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import ResidualTranslator
 
@@ -91,7 +91,7 @@ class CycleGAN(Game):
     def refuses(cls, config: CycleGANConfig, spec: Spec) -> str | None:
         if not spec.is_image or "source" not in spec.shapes:
             return "cyclegan translates between two sets of images; give a folder that holds trainA and trainB."
-        return too_small(config, spec)
+        return too_many_halvings(config.patch, config.halvings, spec) or too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         return (

@@ -24,7 +24,7 @@ from elegan.augment import Augmentation
 from elegan.game import Batch, Game, Move, Progress, Random, Spec, Terms
 from elegan.losses.adversarial import OBJECTIVES
 from elegan.losses.reconstruction import mean_absolute
-from elegan.models.translators import TranslatorConfig, too_small
+from elegan.models.translators import TranslatorConfig, too_many_layers
 from elegan.networks.patch_discriminator import PatchDiscriminator, mean_of_patches, patch_layers
 from elegan.networks.translator import UNet, halvings
 
@@ -90,7 +90,11 @@ class Pix2Pix(Game):
                 "pix2pix learns from pairs, and not every name in trainA has its fellow in trainB (elegan data check "
                 "says which); name both sides alike, or take cyclegan, which needs no pairs."
             )
-        return too_small(config, spec)
+        longer = max(spec.image[1:])
+        most = (longer - 1).bit_length()
+        if config.levels and config.levels > most:
+            return f"levels is {config.levels}, and images of {longer} pixels can be halved {most} times; set it lower."
+        return too_many_layers(config, spec)
 
     def moves(self, progress: Progress) -> Sequence[Move]:
         generator = Move("generator_terms", ("generator",))

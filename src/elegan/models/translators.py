@@ -30,16 +30,17 @@ def squares_for(spec: Spec) -> int:
     return 4 if min(spec.image[1:]) >= 64 else 2
 
 
-def too_small(config: TranslatorConfig, spec: Spec) -> str | None:
-    """A sentence where images are too small for networks that halve them so often, else None."""
-    shorter, longer = sorted(spec.image[1:])
-    if config.patch_layers and shorter >> config.patch_layers < 4:
+def too_many_layers(config: TranslatorConfig, spec: Spec) -> str | None:
+    """A sentence where images are too small for a discriminator of so many strided layers, else None."""
+    if config.patch_layers and min(spec.image[1:]) >> config.patch_layers < 4:
         return f"patch_layers is {config.patch_layers}, and the images are too small for it; set it lower."
-    most = (longer - 1).bit_length()
-    if (levels := getattr(config, "levels", None) or 0) > most:
-        return f"levels is {levels}, and images of {longer} pixels can be halved {most} times; set it lower."
-    patch, halvings = getattr(config, "patch", None) or squares_for(spec), getattr(config, "halvings", None)
-    if halvings is not None and shorter // patch >> halvings < 2:
+    return None
+
+
+def too_many_halvings(patch: int | None, halvings: int, spec: Spec) -> str | None:
+    """A sentence where images are too small for a residual translator that sees them so coarsely, else None."""
+    side, patch = min(spec.image[1:]), patch or squares_for(spec)
+    if side // patch >> halvings < 2:
         said = f"patch is {patch} and halvings is {halvings}, which leaves less than 2 places a side"
-        return f"{said} of images of {shorter} pixels; set them lower."
+        return f"{said} of images of {side} pixels; set them lower."
     return None

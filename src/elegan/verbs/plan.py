@@ -147,7 +147,7 @@ def make_plan(
             "set a smaller --batch or add images."
         )
     trial = _try(model, game, config, opened)
-    if config.augment_gap and not any(getattr(part, "adaptive", False) for part in trial.modules()):
+    if config.augment_gap and not trial.wants_held:
         remedy = "give --augment affine" if opened.is_image else "leave it out"
         raise UserError(f"--augment-gap is {config.augment_gap:g}, and there is no augmentation to adapt; {remedy}.")
     asked = {"data": where, "size": size, "minutes": minutes, "images": images, "skip_bad": bool(skip_bad)}
