@@ -363,6 +363,7 @@ def test_what_cannot_be_classified_is_answered_with_a_sentence(finished, tmp_pat
         "No image was given": (),
         "doesn't exist": (tmp_path / "nothing.png",),
         "holds no images": (tmp_path / "empty",),
+        "and 5 is none": (5,),
     }
     for sentence, inputs in cases.items():
         with pytest.raises(UserError, match=sentence):

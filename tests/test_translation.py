@@ -631,7 +631,9 @@ def test_files_that_cannot_be_read_are_named_once_all_others_are_written(drawing
         ({"reconstruct": True}, "translates to B alone, and --reconstruct goes back"),
         ({"strength": 1.5}, "--strength is 1.5; it must lie between 0"),
         ({"inputs": "nowhere.png"}, "nowhere.png doesn't exist"),
-        ({"inputs": []}, "No image is named"),
+        ({"inputs": []}, "No image was given"),
+        ({"inputs": 5}, "Images are given by name, and 5 is none"),
+        ({"inputs": [None]}, "and None is none"),
     ],
 )
 def test_what_apply_cannot_do_is_said_in_a_sentence(drawings, tmp_path, options, said):

@@ -1,6 +1,6 @@
 """`elegan apply`: images of any size and kind through a trained translator."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from elegan.errors import UserError, nearest
 from elegan.pictures import to_image
 from elegan.progress import reported
 from elegan.provenance import Sealed, parent_of, together, write_image
-from elegan.verbs.inputs import KEPT, Input, inputs_of
+from elegan.verbs.inputs import KEPT, Input, Name, inputs_of
 from elegan.verbs.run import Run, load_run, to_pixels
 from elegan.verbs.translating import translate, with_channels
 
@@ -35,7 +35,7 @@ class Wish(NamedTuple):
 
 def apply(
     run: str | PathLike[str],
-    inputs: str | PathLike[str] | Sequence[str | PathLike[str]],
+    inputs: Name | Iterable[Name],
     *,
     out: str | PathLike[str],
     to: str | None = None,
@@ -55,7 +55,7 @@ def apply(
     """
     trained, folder = load_run(run).labelling(profile, visible_label), _folder(out)
     wish = _wish(trained, to, reconstruct, strength, size)
-    images = inputs_of([inputs] if isinstance(inputs, str | PathLike) else list(inputs), folder)
+    images = inputs_of([inputs], folder)
     trained.game  # noqa: B018  an unfinished or damaged run is said before anything is written
     bad: list[BadFile] = []
     sealed: list[Sealed] = []

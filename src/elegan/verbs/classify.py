@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,21 +12,20 @@ import numpy as np
 from torch import Tensor
 
 from elegan.data.decoding import decoded, parallel, put, quiet
-from elegan.data.folder import folder_files
 from elegan.data.found import BadFile, EncodedFile, plural, some
 from elegan.data.pixels import to_tensor
 from elegan.errors import UserError
 from elegan.progress import reported
 from elegan.provenance import TRAINED_DATA, seal
 from elegan.verbs.classifier import ROWS, class_logits
+from elegan.verbs.inputs import Name, images_of
 from elegan.verbs.run import Run, load_run
 
 COLUMNS = ("file", "class", "probability", "real_or_fake")
-Input = str | PathLike[str]
 
 
 def classify(
-    run: str | PathLike[str], *inputs: Input | Sequence[Input], out: str | PathLike[str] | None = None
+    run: str | PathLike[str], *inputs: Name | Iterable[Name], out: str | PathLike[str] | None = None
 ) -> list[dict[str, Any]]:
     """Classify image files, and those in folders, of any size and mode: they take the way that training data take.
 
@@ -37,7 +36,7 @@ def classify(
     trained, path = load_run(run), table_path(out)
     shape = _shape_of(trained)
     rows: list[dict[str, Any]] = []
-    for names, images in read(files_of(inputs, "run"), shape, "Classifying images:"):
+    for names, images in read(files_of(inputs), shape, "Classifying images:"):
         rows += _rows(trained, names, images)
     if path:
         label = replace(trained.label_for(None), digital_source_type=TRAINED_DATA).for_one_file()
@@ -73,27 +72,6 @@ def _shape_of(run: Run) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def files_of(inputs: Sequence[Input | Sequence[Input]], after: str) -> list[EncodedFile]:
-    """The image files that were named, and those in folders.  Raises UserError for none and for what isn't there."""
-    named = [name for given in inputs for name in ([given] if isinstance(given, str | PathLike) else given)]
-    files = [file for name in named for file in _files_in(name)]
-    if not files:
-        raise UserError(f"No image was given; name files or folders after the {after}.")
-    return files
-
-
-def _files_in(given: Input) -> list[EncodedFile]:
-    path = Path(fspath(given)).expanduser()
-    if not path.exists():
-        raise UserError(f"{path} doesn't exist; give image files or folders of them.")
-    if not path.is_dir():
-        return [EncodedFile(str(given), path.read_bytes)]
-    found = [file for file in folder_files(path) if file.is_image]
-    if not found:
-        raise UserError(f"{path} holds no images; give image files or folders of them.")
-    return [EncodedFile(str(path / file.name), file.read) for file in found]
-
-
 def _rows(run: Run, files: Sequence[str], images: Tensor) -> Iterator[dict[str, Any]]:
     logits = class_logits(run.game, images)
     if not bool(logits.isfinite().all()):
@@ -102,6 +80,11 @@ def _rows(run: Run, files: Sequence[str], images: Tensor) -> Iterator[dict[str, 
     names = run.described["classes"]
     for file, chance, index, reality in zip(files, *(t.tolist() for t in (*chances, real)), strict=True):
         yield {"file": file, "class": str(names[index]), "probability": chance, "real": reality}
+
+
+def files_of(inputs: Sequence[Name | Iterable[Name]]) -> list[EncodedFile]:
+    """The image files that were named, and those in folders.  Raises UserError for none and for what isn't there."""
+    return [EncodedFile(str(path), path.read_bytes) for path, _ in images_of(inputs)]
 
 
 def read(files: Sequence[EncodedFile], shape: tuple[int, int, int], doing: str) -> Iterator[tuple[list[str], Tensor]]:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -27,7 +27,8 @@ from elegan.evaluation.detector import (
 )  # fmt: skip
 from elegan.json_values import as_json
 from elegan.provenance import NO_SAMPLES, TRAINED_DATA, seal, write_image
-from elegan.verbs.classify import Input, files_of, read, table_path
+from elegan.verbs.classify import files_of, read, table_path
+from elegan.verbs.inputs import Name
 from elegan.verbs.judging import check_number
 from elegan.verbs.run import Run, load_run, make_label
 
@@ -90,7 +91,7 @@ def train_detector(
 
 
 def apply_detector(
-    detector: str | PathLike[str], *inputs: Input | Sequence[Input], out: str | PathLike[str] | None = None
+    detector: str | PathLike[str], *inputs: Name | Iterable[Name], out: str | PathLike[str] | None = None
 ) -> list[dict[str, Any]]:
     """Score image files, and those in folders, with the detector in a folder, or in a run's folder "detector".
 
@@ -105,7 +106,7 @@ def apply_detector(
         folder = folder / "detector"
     fitted, described = load_detector(folder)
     rows: list[dict[str, Any]] = []
-    for names, images in read(files_of(inputs, "detector"), fitted.shape, "Scoring images:"):
+    for names, images in read(files_of(inputs), fitted.shape, "Scoring images:"):
         rows += _rows(fitted, described, names, to_pixels(images))
     if path:
         label = make_label(

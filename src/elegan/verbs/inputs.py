@@ -1,6 +1,7 @@
 """Images that a user names, in files and folders, and the names of what is made of them."""
 
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 from os import PathLike, fspath
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -12,6 +13,10 @@ KEPT = (".png", ".webp", ".jpg", ".jpeg")
 """Formats that results keep; those of others become .png."""
 
 
+Name = str | PathLike[str]
+WANTED = "name image files, or folders of them"
+
+
 class Input(NamedTuple):
     """An image, and the name of what is made of it within the folder of results."""
 
@@ -19,36 +24,51 @@ class Input(NamedTuple):
     target: str
 
 
-def inputs_of(names: Sequence[str | PathLike[str]], out: Path) -> list[Input]:
-    """The images that were named, and those of the folders that were named, with results of the same names.
+def images_of(inputs: Sequence[Name | Iterable[Name]]) -> list[tuple[Path, str]]:
+    """The images that were named and those of the folders that were named, each with its name in its folder.
 
-    Raises UserError for what isn't there, for two images whose results would have one name, and for a result that
-    would take the place of an image.
+    Raises UserError for none, for what isn't there, and for what is no name.
     """
-    found = [pair for name in names for pair in _found(Path(fspath(name)).expanduser())]
+    found = [pair for given in inputs for name in _names(given) for pair in _found(name)]
     if not found:
-        raise UserError("No image is named; elegan apply RUN INPUT... takes images, and folders of them.")
+        raise UserError(f"No image was given; {WANTED}.")
+    return found
+
+
+def inputs_of(inputs: Sequence[Name | Iterable[Name]], out: Path) -> list[Input]:
+    """The images that were named, as ``images_of`` finds them, with results of the same names.
+
+    Raises UserError for two images whose results would have one name, and for a result that would take the place of an
+    image.
+    """
     taken: dict[str, Path] = {}
-    for path, name in dict.fromkeys(found):
+    for path, name in dict.fromkeys(images_of(inputs)):
         target = _target(name, taken)
         if target in taken:
             raise UserError(f"{taken[target]} and {path} would both become {target}; give them to two commands.")
         taken[target] = path
-    for path in taken.values():
-        if any((out / target).resolve() == path.resolve() for target in taken):
-            raise UserError(f"--out {out} would overwrite {path}; give another folder.")
+    results = {(out / target).resolve() for target in taken}
+    if lost := next((path for path in taken.values() if path.resolve() in results), None):
+        raise UserError(f"--out {out} would overwrite {lost}; give another folder.")
     return [Input(path, target) for target, path in taken.items()]
 
 
-def _found(path: Path) -> list[tuple[Path, str]]:
+def _names(given: Name | Iterable[Name]) -> Iterable[Name]:
+    return given if isinstance(given, Iterable) and not isinstance(given, str | PathLike) else [given]
+
+
+def _found(name: Name) -> list[tuple[Path, str]]:
     """Images with their names, those of a folder below it."""
+    if not isinstance(name, str | PathLike):
+        raise UserError(f"Images are given by name, and {reprlib.repr(name)} is none; {WANTED}.")
+    path = Path(fspath(name)).expanduser()
     if not path.is_dir():
         if not path.exists():
-            raise UserError(f"{path} doesn't exist; name images, or folders of them.")
+            raise UserError(f"{path} doesn't exist; {WANTED}.")
         return [(path, path.name)]
     names = [file.name for file in folder_files(path) if file.is_image]
     if not names:
-        raise UserError(f"{path} holds no images; name images, or folders of them.")
+        raise UserError(f"{path} holds no images; {WANTED}.")
     return [(path / name, name) for name in names]
 
 
@@ -61,4 +81,4 @@ def _target(name: str, taken: dict[str, Path]) -> str:
     return f"{name}.png" if target in taken else target
 
 
-__all__ = ["Input", "inputs_of"]
+__all__ = ["Input", "Name", "images_of", "inputs_of"]
