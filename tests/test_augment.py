@@ -160,6 +160,13 @@ def test_a_gap_without_an_augmentation_to_adapt_is_refused(tmp_path, data, setti
     assert list(tmp_path.iterdir()) == []
 
 
+def test_sgan_has_no_share_to_adapt(tmp_path):
+    """Its agreement needs every second view augmented, and what its discriminator overfits is another view."""
+    with pytest.raises(UserError, match="leave --augment-gap out"):
+        elegan.train("sgan", data="digits", size=8, labelled=50, augment_gap=0.3, out=tmp_path / "run", quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["r3gan", "gan", "stylegan", "progan"])
 def test_a_run_that_adapts_resumes_exactly(name, tmp_path):
     small = {"gan": {"width": 32, "depth": 2}, "r3gan": {"width": 16, "narrow": 16, "features": 16}}.get(name, {})

@@ -166,6 +166,11 @@ BAD = {
         lambda p: table(p, 'file,label\n"00.png,1\n01.png,0\n'),
         ["a quote that isn't closed"],
     ),
+    "table with a surplus cell": (
+        lambda p: table(p, f"file,label\n00.png,a\n01.png,b,c\n{LINES}"),
+        ["line 3 has more than the 2 cells of the first", "quotes around"],
+    ),
+    "table with a zero byte": (lambda p: table(p, f"file,label\n00.png,a\0b\n{LINES}"), ["UTF-8"]),
     "empty table": (lambda p: table(p, ""), ["names no files", "file,label"]),
     "table without a label": (lambda p: table(p, "file,label\n00.png,\n01.png,\n"), ["no label to any file", "leave"]),
     "table with two labels": (lambda p: table(p, f"file,label\n{LINES}00.png,9\n"), ["00.png two labels"]),

@@ -134,6 +134,19 @@ def test_onnxruntime_draws_what_torch_draws_at_any_batch_size(model, exported):
     assert done["provenance"] == {"layers": ["label", "credentials"], "missing": []}
 
 
+@pytest.mark.parametrize(
+    "model", [pytest.param(name, marks=[] if name == "stylegan" else [pytest.mark.long]) for name in MODELS]
+)
+def test_larger_images_are_drawn_alike_too(model, tmp_path):
+    """From 16 pixels on stylegan and r3gan draw single pixels with layers of their own."""
+    data = {} if model in (*DATA, "cgan", "sgan") else {"data": "avatars"}
+    path, file = untrained(tmp_path / "run", model, size="48x32", **data), tmp_path / "generator.onnx"
+    done = elegan.export(path, out=file)
+    assert done["outputs"]["images"] == ["n", *elegan.load(path).game.spec.image]
+    inputs = some_inputs(path, 3)
+    np.testing.assert_allclose(drawn(file, **inputs), wanted(path, inputs), atol=1e-4)
+
+
 def test_the_label_decides_the_class_and_its_name_is_in_the_file(exported):
     _, file, done = exported("r3gan")
     z, classes = torch.randn(1, 64).expand(2, 64), json.loads(metadata(file)["classes"])

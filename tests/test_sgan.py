@@ -14,6 +14,7 @@ from elegan.cli import main
 from elegan.data import keep_labels, open_data
 from elegan.data.dataset import Split
 from elegan.errors import UserError
+from elegan.evaluation import conditioning
 from elegan.evaluation.few_labels import more_often_right, spread_labels, support_vectors
 from elegan.game import Batch, Progress, Random, Ranks, Spec
 from elegan.models.sgan import SGAN, SGANConfig
@@ -250,6 +251,31 @@ def test_label_spreading_uses_what_has_no_label_and_the_support_vectors_do_not()
     labels[[0, 23]] = 0, 1
     assert np.array_equal(spread_labels(items, labels, items), truth)
     assert (support_vectors(items, labels, items) == truth).mean() < 0.8
+
+
+def test_more_images_than_the_baselines_take_are_drawn_from_all_classes(monkeypatch):
+    """Images of a folder a class lie in the order of their classes."""
+    monkeypatch.setattr(conditioning.drawn_rows, "__defaults__", (0, 60))
+    generator = np.random.default_rng(0)
+    truth = np.repeat(np.arange(4), (100, 100, 99, 1))
+    items = truth[:, None] * 5 + generator.normal(size=(300, 2))
+    labels = np.where(np.arange(300) % 3 == 0, truth, -1)
+    labels[-1] = 3
+    for baseline in (support_vectors, spread_labels):
+        assert (baseline(items, labels, items) == truth).mean() > 0.95
+
+
+def test_a_class_of_one_image_is_among_those_drawn():
+    labels = np.repeat([0, 1], (500, 1))
+    for seed in range(5):
+        rows = conditioning.drawn_rows(labels, seed, 9)
+        assert len(rows) == 9
+        assert set(labels[rows]) == {0, 1}
+
+
+def test_labels_of_one_class_alone_are_no_error():
+    items, labels = np.random.default_rng(0).normal(size=(20, 2)), np.where(np.arange(20) < 5, 2, -1)
+    assert set(support_vectors(items, labels, items)) == {2}
 
 
 def test_a_paired_difference_is_surer_than_two_intervals():

@@ -91,15 +91,25 @@ def test_a_style_that_all_layers_share_has_the_length_of_one_layer():
 def test_a_path_penalty_pulls_the_lengths_to_their_running_mean():
     """The mean is that of all lengths so far at first, and terms leave it as it was."""
     game = game_of("stylegan", ALL, path_weight=2.0)
-    batch = Batch(RandomStream(ALL).draw(8), Random((1,)), Progress(0, 100))
-    (penalty,) = game.path_terms(batch).values()
+
+    def look():
+        batch = Batch(RandomStream(ALL).draw(8), Random((1,)), Progress(0, 100))
+        (penalty,) = game.path_terms(batch).values()
+        return penalty / (game.config.path_weight * game.config.path_every), batch
+
+    squares, batch = look()
     assert float(game.lengths.sum()) == 0
-    lengths = (penalty / (game.config.path_weight * game.config.path_every)).sqrt()
-    assert penalty.mean().item() > 0
     game.after_move(game.moves(Progress(0, 100))[-1], batch)
     mean, weight = game.lengths.tolist()
     assert weight == pytest.approx(0.01)
-    assert lengths.max().item() <= mean / weight * 8
+    game.lengths.copy_(torch.tensor([10.0, 1.0]))  # long ones so far
+    far, batch = look()
+    aim = float(batch["lengths"][0] / batch["lengths"][1])
+    assert aim == pytest.approx(0.99 * 10 + mean)
+    lengths = aim - far.sqrt()
+    assert lengths.min() > 0
+    assert lengths.mean().item() == pytest.approx(mean / weight, rel=1e-3)
+    torch.testing.assert_close(squares, (lengths - lengths.mean()).square(), rtol=1e-2, atol=1e-5)
 
 
 def test_path_length_can_be_asked_for_and_comes_every_so_many_steps():
@@ -180,16 +190,36 @@ def test_a_share_of_the_generated_images_mixes_two_styles():
     assert mixes(1.0).min() > 0.1
 
 
-def test_a_coarse_style_moves_the_picture_more_widely_than_the_finest():
-    """What the last style changes, one resolution draws; the first style reaches every pixel through all of them."""
-    game = game_of("stylegan", (3, 32, 32)).eval()
-    styles = game.styles(game.latents(1, Random((0,))), {"label": LABEL[:1]})
-    other = game.styles(game.latents(1, Random((1,))), {"label": LABEL[:1]})
+@pytest.mark.parametrize("each", [1, 2])
+def test_a_style_reaches_its_own_resolution_and_the_finer_ones(each):
+    """The first two are those of the layer at 4x4 and of its image; each further resolution has ``each`` more."""
+    game = game_of("stylegan", (3, 32, 32), patch=1, layers=each).eval()
+    styles, other = (game.styles(game.latents(2, Random((seed,))), {"label": LABEL[:2]}) for seed in (0, 1))
+    layers = styles.shape[1]
     with torch.no_grad():
-        for layer in range(styles.shape[1]):
-            moved = styles.clone()
-            moved[:, layer] = other[:, layer]
-            assert not torch.equal(game.render(moved, {}), game.render(styles, {})), layer
+        for level, drawn in enumerate(game.generator.images):
+            for part in game.generator.images:
+                part.convolution.convolution.weight.normal_(std=float(part is drawn))
+            moved = [torch.where(torch.arange(layers)[:, None] == layer, other, styles) for layer in range(layers)]
+            matters = [not torch.equal(game.render(one, {}), game.render(styles, {})) for one in moved]
+            assert matters == [layer < 2 + each * level for layer in range(layers)]
+
+
+def test_a_style_of_one_layer_can_be_set_as_the_documentation_says():
+    """The layers share no memory, and what the finer ones are given is what they draw."""
+    game = game_of("stylegan", (3, 32, 32)).eval()
+    styles = game.styles(game.latents(2, Random((0,))), {"label": LABEL[:2]})
+    before = styles.clone()
+    styles[0, 2:] = styles[1, 2:]
+    torch.testing.assert_close(styles[:, :2], before[:, :2], rtol=0, atol=0)
+    torch.testing.assert_close(styles[1], before[1], rtol=0, atol=0)
+    mixed, own = game.render(styles, {}), game.render(before, {})
+    torch.testing.assert_close(mixed[1], own[1], rtol=0, atol=0)
+    assert not torch.equal(mixed[0], own[0])
+    assert not torch.equal(mixed[0], own[1])
+    mean = game.mean_style(2, {"label": LABEL[:2]})
+    mean[:, 0] = 7
+    assert not (mean[:, 1:] == 7).any()
 
 
 def test_the_same_styles_give_the_same_image_and_training_has_other_noise():
@@ -241,12 +271,14 @@ def test_the_mapping_network_learns_at_a_hundredth_of_the_rate():
         a.weight.data.copy_(100 * b.weight.data)
     z, label = torch.randn(5, 8), torch.zeros(5, dtype=torch.long)
     torch.testing.assert_close(slow(z, label), fast(z, label))
+    before = [[layer.weight * layer.scale for layer in network.layers] for network in (slow, fast)]
     for network in (slow, fast):
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
         network(z, label).square().sum().backward()
         optimizer.step()
-    steps = [a.weight * a.scale - 100 * b.weight * a.scale for a, b in zip(slow.layers, fast.layers, strict=True)]
-    assert all(step.abs().max() > 0 for step in steps)
+    for index, (a, b) in enumerate(zip(slow.layers, fast.layers, strict=True)):
+        slowly, quickly = ((x.weight * x.scale - old[index]).detach() for x, old in zip((a, b), before, strict=True))
+        assert float(slowly.norm() / quickly.norm()) == pytest.approx(0.01, rel=0.02)
 
 
 @pytest.mark.parametrize(("layers", "count"), [(1, 5), (2, 8)])
@@ -292,6 +324,8 @@ def test_stylegan_refuses_vectors_in_a_sentence():
     kind = find("stylegan")
     assert "draws images" in kind.refuses(kind.Config(), Spec({"real": (2,)}))
     assert "fewer than 4" in kind.refuses(kind.Config(patch=4), Spec({"real": (3, 8, 8)}))
+    with pytest.raises(ValueError, match="group is 1; one image differs from none"):
+        kind.Config(group=1)
     assert "3, one a resolution" in kind.refuses(kind.Config(widths=(8,)), Spec({"real": (3, 32, 32)}))
 
 

@@ -477,6 +477,16 @@ def test_networks_that_images_are_too_small_for_are_refused(tmp_path, model, set
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_papers_network_of_pix2pix_has_its_size():
+    """Isola et al., 2017: 256x256 halved 8 times, to one pixel; the authors' generator has 54.41 million parameters."""
+    kind, spec = find("pix2pix"), Spec({"source": (3, 256, 256), "real": (3, 256, 256)}, paired=True)
+    with torch.device("meta"):
+        game = kind(kind.Config(**kind.presets["isola2017"]), spec)
+    assert game.config.levels == 8
+    assert sum(p.numel() for p in game.generator.parameters()) == pytest.approx(54.41e6, rel=1e-3)
+    assert game.optimizer("generator", Progress(99, 100)).lr == pytest.approx(2e-4)
+
+
 @pytest.mark.parametrize("pair", ["edges", None])
 @pytest.mark.usefixtures("unjudged")
 def test_the_augmentation_of_pairs_adapts_to_held_out_pairs(tmp_path, pair):
@@ -642,6 +652,14 @@ def test_what_apply_cannot_do_is_said_in_a_sentence(drawings, tmp_path, options,
     with pytest.raises(UserError, match=said):
         elegan.apply(drawings, options.pop("inputs"), **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_files_that_keep_their_format_have_the_first_choice_of_names(drawings, tmp_path):
+    for name in ("p.bmp", "p.gif", "p.png"):
+        Image.new("L", (16, 16)).save(tmp_path / name)
+    done = elegan.apply(drawings, tmp_path, out=tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.*g*")} == {"p.png", "p.bmp.png", "p.gif.png"}
+    assert done["n"] == len(done["files"]) == 3
 
 
 def test_originals_are_never_overwritten(drawings, tmp_path):

@@ -20,6 +20,8 @@ PART_FOLDERS = {
 SIDE = re.compile(r"(train|val|valid|validation|test)[-_]?([ab])", re.IGNORECASE)
 """A folder of one part of one side of what is to be translated."""
 DATA_ENDINGS = (".npz", ".npy", ".zip", ".tar", ".tar.gz", ".tgz")
+SURPLUS = "\0"
+"""The column of what stands in a table's line beyond the last one; no text holds that name."""
 READABLE = "png, jpg, gif, bmp, webp, tiff, avif, ppm, tga, ico, jp2"
 
 
@@ -117,20 +119,32 @@ def _by_table(images: list[EncodedFile], table: EncodedFile, name: str, source: 
     return found
 
 
-def _read_table(table: EncodedFile) -> dict[str, str]:
-    """File (relative to the table) → label; an empty one for an image that has none."""
-    where = printable(table.name)
+def _rows_of(table: EncodedFile, where: str) -> list[dict[str, str | None]]:
+    """The table's lines, each as column → cell, columns in lower case."""
+    rows = []
     try:
         text = table.read().decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), skipinitialspace=True, strict=True)
-        reader.fieldnames = [column.strip().lower() for column in reader.fieldnames or ()]
-        rows = list(reader)
+        if "\0" in text:
+            raise Unreadable("no text")
+        reader = csv.DictReader(io.StringIO(text, newline=""), restkey=SURPLUS, skipinitialspace=True, strict=True)
+        reader.fieldnames = columns = [column.strip().lower() for column in reader.fieldnames or ()]
+        for row in reader:
+            if any(cell.strip() for cell in row.pop(SURPLUS, None) or ()):
+                line = f"{reader.line_num} has more than the {plural(len(columns), 'cell')} of the first"
+                raise UserError(f"{where}: line {line}; put quotes around a name that holds commas.")
+            rows.append(row)
     except csv.Error as error:
         raise UserError(f"{where} can't be read as a table: {error}; look for a quote that isn't closed.") from error
     except (OSError, UnicodeDecodeError, Unreadable) as error:
         raise UserError(f"{where} can't be read as a table; save it as comma-separated UTF-8.") from error
+    return rows
+
+
+def _read_table(table: EncodedFile) -> dict[str, str]:
+    """File (relative to the table) → label; an empty one for an image that has none."""
+    where = printable(table.name)
     labels: dict[str, str] = {}
-    for row in rows:
+    for row in _rows_of(table, where):
         if "file" not in row or "label" not in row:
             columns = some(str(column) for column in row)
             raise UserError(f'{where} has the columns {columns}; it needs "file" and "label".')

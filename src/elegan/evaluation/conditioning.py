@@ -6,7 +6,7 @@ from math import nan
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Integer, UInt8
+from jaxtyping import Float, Integer, Shaped
 
 from elegan.evaluation.estimate import Estimate, between, share, within
 from elegan.evaluation.features import as_pixels
@@ -29,22 +29,31 @@ class IndependentClassifier:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
 
-    def predict(self, images: UInt8[np.ndarray, "n h w c"]) -> Labels:
-        """The class of each image, int64 [n]."""
+    def predict(self, images: Shaped[np.ndarray, "n ..."]) -> Labels:
+        """The class of each image uint8 [n, h, w, c], or vector [n, d]; int64 [n]."""
         if not len(images):
             return np.zeros(0, np.int64)
         return np.asarray(self._machine.predict(as_pixels(images)), np.int64)
 
 
 def independent_classifier(
-    train_images: UInt8[np.ndarray, "n h w c"], train_labels: Labels, *, seed: int = 0
+    train_images: Shaped[np.ndarray, "n ..."], train_labels: Labels, *, seed: int = 0
 ) -> IndependentClassifier:
-    """Fit an RBF support vector machine to real training pixels (4,000 images at most)."""
+    """Fit an RBF support vector machine (C = 10) to real images uint8 [n, h, w, c] or vectors [n, d], 4,000 at most."""
+    from sklearn.dummy import DummyClassifier
     from sklearn.svm import SVC
 
-    rows = np.random.default_rng(seed).permutation(len(train_images))[:MOST_TRAINING_IMAGES]
-    machine = SVC(C=10.0, gamma="scale").fit(as_pixels(train_images[rows]), train_labels[rows])
-    return IndependentClassifier(machine)
+    rows = drawn_rows(train_labels, seed)
+    several = np.ptp(train_labels[rows]) > 0
+    machine = SVC(C=10.0, gamma="scale") if several else DummyClassifier(strategy="most_frequent")
+    return IndependentClassifier(machine.fit(as_pixels(train_images[rows]), train_labels[rows]))
+
+
+def drawn_rows(labels: Labels, seed: int = 0, most: int = MOST_TRAINING_IMAGES) -> Integer[np.ndarray, " k"]:
+    """At most so many rows, drawn by the seed, in order, and among them one of every class."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    first = np.unique(labels[order], return_index=True)[1]
+    return np.sort(np.concatenate([order[first], np.delete(order, first)])[:most])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 from jaxtyping import Bool, Integer, Shaped
 
-from elegan.evaluation.conditioning import MOST_TRAINING_IMAGES
+from elegan.evaluation.conditioning import MOST_TRAINING_IMAGES, drawn_rows, independent_classifier
 from elegan.evaluation.estimate import NORMAL_95, Estimate
 from elegan.evaluation.features import as_pixels
 
@@ -16,11 +16,7 @@ NEIGHBOURS = 7
 
 def support_vectors(items: Items, labels: Integer[np.ndarray, " n"], held: Held) -> Integer[np.ndarray, " h"]:
     """The classes of the held-out items by an RBF support vector machine (C = 10) that saw the labelled ones alone."""
-    from sklearn.svm import SVC
-
-    rows = np.flatnonzero(labels >= 0)[:MOST_TRAINING_IMAGES]
-    machine = SVC(C=10.0, gamma="scale").fit(as_pixels(items[rows]), labels[rows])
-    return np.asarray(machine.predict(as_pixels(held)), np.int64)
+    return independent_classifier(items[labels >= 0], labels[labels >= 0]).predict(held)
 
 
 def spread_labels(items: Items, labels: Integer[np.ndarray, " n"], held: Held) -> Integer[np.ndarray, " h"]:
@@ -31,7 +27,9 @@ def spread_labels(items: Items, labels: Integer[np.ndarray, " n"], held: Held) -
     """
     from sklearn.semi_supervised import LabelSpreading
 
-    order = np.argsort(labels < 0, kind="stable")[:MOST_TRAINING_IMAGES]
+    known, unknown = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+    known = known[drawn_rows(labels[known])]
+    order = np.concatenate([known, unknown[drawn_rows(labels[unknown], most=MOST_TRAINING_IMAGES - len(known))]])
     graph = LabelSpreading(kernel="knn", n_neighbors=min(NEIGHBOURS, len(order)), max_iter=100)
     with np.errstate(invalid="ignore"):  # 0/0 where no label reaches
         graph.fit(as_pixels(items[order]), labels[order])

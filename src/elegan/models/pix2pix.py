@@ -42,7 +42,7 @@ class Pix2PixConfig(TranslatorConfig):
     width: int = 48
     """Channels of the generator's first layer; they double to eight times as many."""
     levels: int | None = None
-    """How often the generator halves the image; when not given: until 2 pixels are left."""
+    """How often the generator halves the image; when not given: until 2 pixels are left; 0: until one is."""
     dropout: float = 0.0
     """The share of features dropped in the decoder's innermost layers while training."""
     norm: Literal["batch", "instance"] = "batch"
@@ -75,8 +75,8 @@ class Pix2Pix(Game):
         if not spec.is_image:
             return config
         height, width = spec.image[1:]
-        levels, layers = config.levels or halvings(height, width), config.patch_layers or patch_layers(height, width)
-        return replace(config, levels=levels, patch_layers=layers)
+        levels = config.levels or halvings(height, width, left=2 if config.levels is None else 1)
+        return replace(config, levels=levels, patch_layers=config.patch_layers or patch_layers(height, width))
 
     @classmethod
     def refuses(cls, config: Pix2PixConfig, spec: Spec) -> str | None:
@@ -136,8 +136,8 @@ class Pix2Pix(Game):
 
     presets = {
         # section 6.2 and the appendix: batch 1 to 10, no augmentation but jitter, 256x256 images halved 8 times
-        "isola2017": dict(batch=1, lr=2e-4, warm_up=0, width=64, dropout=0.5, discriminator_width=64, patch_layers=3,
-                          augment=()),
+        "isola2017": dict(batch=1, lr=2e-4, lr_end=1.0, warm_up=0, width=64, levels=0, dropout=0.5,
+                          discriminator_width=64, patch_layers=3, augment=()),
         # the paper's baseline without a discriminator, "L1" in its table 1
         "l1-only": dict(adversarial=0.0),
     }  # fmt: skip

@@ -170,6 +170,8 @@ class SGAN(Game):
 
     @classmethod
     def refuses(cls, config: SGANConfig, spec: Spec) -> str | None:
+        if config.augment_gap:
+            return "sgan's players see every image augmented, and there is no share to adapt; leave --augment-gap out."
         if len(spec.classes) > 1:
             return None
         return (

@@ -104,6 +104,8 @@ class StyleGANConfig(Config):
         for name in ("burn_in", "mixing"):
             if getattr(self, name) > 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie between 0 and 1.")
+        if self.group == 1:
+            raise ValueError("group is 1; one image differs from none, so give 2 or more, or 0 for none.")
 
 
 class StyleGAN(Game):
@@ -252,11 +254,11 @@ class StyleGAN(Game):
 
     def styles(self, z: Tensor, condition: Mapping[str, Tensor]) -> Tensor:
         w = self.generator.mapping(z, self.asked(condition, len(z), z.device))
-        return w[:, None].expand(-1, self.generator.layers, -1)
+        return w[:, None].repeat(1, self.generator.layers, 1)
 
     def mean_style(self, n: int, condition: Mapping[str, Tensor]) -> Tensor:
         w = self.generator.mean_style(self.asked(condition, n, self.lengths.device))
-        return w[:, None].expand(-1, self.generator.layers, -1)
+        return w[:, None].repeat(1, self.generator.layers, 1)
 
     def style_weights(self) -> Sequence[Tensor]:
         return self.generator.style_weights()

@@ -38,9 +38,9 @@ def small_normal_(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 1.0, 0.02)
 
 
-def halvings(height: int, width: int) -> int:
-    """How often an image can be halved until about 2 pixels are left of its shorter side."""
-    return max(1, int(math.log2(min(height, width))) - 1)
+def halvings(height: int, width: int, left: int = 2) -> int:
+    """How often an image can be halved until about so many pixels are left of its shorter side."""
+    return max(1, int(math.log2(min(height, width) / left)))
 
 
 class UNet(nn.Module):

@@ -42,7 +42,8 @@ def inputs_of(inputs: Sequence[Name | Iterable[Name]], out: Path) -> list[Input]
     image.
     """
     taken: dict[str, Path] = {}
-    for path, name in dict.fromkeys(images_of(inputs)):
+    found = dict.fromkeys(images_of(inputs))
+    for path, name in sorted(found, key=lambda pair: not _is_kept(pair[1])):
         target = _target(name, taken)
         if target in taken:
             raise UserError(f"{taken[target]} and {path} would both become {target}; give them to two commands.")
@@ -74,11 +75,12 @@ def _found(name: Name) -> list[tuple[Path, str]]:
 
 def _target(name: str, taken: dict[str, Path]) -> str:
     """The same name where its format can be kept; else a.png of a.bmp, or a.bmp.png where that is taken."""
-    pure = PurePosixPath(name)
-    if pure.suffix.lower() in KEPT:
-        return name
-    target = str(pure.with_suffix(".png"))
-    return f"{name}.png" if target in taken else target
+    target = name if _is_kept(name) else str(PurePosixPath(name).with_suffix(".png"))
+    return f"{name}.png" if target in taken and not _is_kept(name) else target
+
+
+def _is_kept(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in KEPT
 
 
 __all__ = ["Input", "Name", "images_of", "inputs_of"]

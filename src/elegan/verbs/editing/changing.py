@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from elegan.errors import UserError, nearest
+from elegan.errors import UserError
 from elegan.latent import Recogniser, change
 from elegan.latent.change import STEPS
 from elegan.pictures import contact_sheet
-from elegan.verbs.editing.recognising import recognisers_of
+from elegan.verbs.editing.recognising import parts_of, recognisers_of, wish_in
 from elegan.verbs.editing.space import Points, Sources, Space, condition_of, joined, sources_in
 
 CELL = 96
@@ -36,10 +36,11 @@ def changing_sheet(
         raise UserError("no part is named; give elegan edit RUN change --part PART=VALUE --out PATH.")
     if steps < 1:
         raise UserError(f"--steps is {steps}; it must be 1 or more.")
-    recognisers, names, values = recognisers_of(space)
+    names, values, _ = parts_of(space, space.run.open_data())
     wanted, points = wishes_in(joined(part), names, values), space.points(sources_in(seeds))
     if len(points.styles) > MOST_POINTS:
         raise UserError(f"{len(points.styles)} points are more than {MOST_POINTS}; give fewer seeds.")
+    recognisers, _, _ = recognisers_of(space)
     after = changed(space, points, recognisers, wanted, steps)
     said = [f"{names[index]}: {values[index][value]}" for index, value in wanted.items()]
     rows = [space.pixels(points), space.pixels(after)]
@@ -94,20 +95,15 @@ def wishes_in(text: str, names: Sequence[str], values: Sequence[Sequence[str]]) 
         return {0: list(values[0]).index(text.strip())}
     wanted: dict[int, int] = {}
     for wish in text.split(","):
-        name, _, value = (word.strip() for word in wish.partition("="))
-        if not name:
+        if not wish.partition("=")[0].strip():
             raise UserError(f'--part is "{text}"; give PART=VALUE, several with commas between them, as hat=crown.')
-        if name not in names:
-            raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
-        part = list(names).index(name)
-        if value not in values[part]:
-            known = [f"{name}={each}" for each in values[part]]
-            asked = f'"{value}" is no {name}' if value else f'--part names no value of "{name}"'
-            close = nearest(f"{name}={value}", known) if value else ""
-            raise UserError(f"{asked}; give one of {', '.join(known)}.{close}")
+        part, value = wish_in(wish, names, values)
+        if value is None:
+            known = ", ".join(f"{names[part]}={each}" for each in values[part])
+            raise UserError(f'--part names no value of "{names[part]}"; give one of {known}.')
         if part in wanted:
-            raise UserError(f'--part names "{name}" twice; give one value of it.')
-        wanted[part] = list(values[part]).index(value)
+            raise UserError(f'--part names "{names[part]}" twice; give one value of it.')
+        wanted[part] = value
     return wanted
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elegan.errors import UserError, nearest
+from elegan.errors import UserError
 from elegan.latent import Recogniser, affinity, influence, raising, strongest
 from elegan.verbs.editing.kept import Findings, kept
-from elegan.verbs.editing.recognising import parts_of, recognisers_of
+from elegan.verbs.editing.recognising import part_in, parts_of, recognisers_of
 from elegan.verbs.editing.space import Points, Space, condition_of
 
 FILE = "channels.safetensors"
@@ -98,13 +98,12 @@ def _indices(space: Space, wish: str | Sequence[str]) -> tuple[int, ...]:
         part, is_value, _ = name.partition("=")
         if is_value and part in names:
             raise UserError(f'--parts takes parts, not values; give "{part}" instead of "{name}".')
-        if name not in names:
-            raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
+    indices = tuple(sorted({part_in(name, names) for name in wanted}))
     if len(names) == 1:
         raise UserError(f"The data of {space.run.path} tell the {names[0]} alone; --parts takes some of several parts.")
-    if len(set(wanted)) == len(names):
+    if len(indices) == len(names):
         raise UserError(f"--parts names all there are, {', '.join(names)}; leave some that are to stay as they are.")
-    return tuple(sorted({names.index(name) for name in wanted}))
+    return indices
 
 
 def taking_channels(space: Space, own: Points, others: Tensor, chosen: Tensor) -> Points:

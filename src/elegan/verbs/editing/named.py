@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from elegan.errors import UserError, nearest
+from elegan.errors import UserError
 from elegan.latent import boundary, conditional
 from elegan.latent.directions import scaled
 from elegan.progress import reported
@@ -43,10 +43,8 @@ class NamedDirections:
         if not found:
             ours = [name for name in names if name.startswith(f"{part}=")]
             known = ours if value and ours else list(dict.fromkeys(self.parts))
-            if part in self.recognised:
-                few = f'nearly all samples show "{wish}" or nearly none, or the data hold no such value'
-                raise UserError(f"There is no direction for it: {few}; there are directions for {', '.join(known)}.")
-            raise UserError(f'There is no part "{wish}"; there are {", ".join(known)}.{nearest(wish, known)}')
+            few = f'nearly all samples show "{wish}" or nearly none'
+            raise UserError(f"There is no direction for it: {few}; there are directions for {', '.join(known)}.")
         return found
 
     def direction(self, index: int, keep: str | None = None) -> Tensor:

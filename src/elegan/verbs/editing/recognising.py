@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from elegan.data import Data
-from elegan.errors import UserError
+from elegan.errors import UserError, nearest
 from elegan.latent import Recogniser, train_recogniser
 from elegan.latent.recogniser import SEED
 from elegan.verbs.editing.kept import Findings, kept
@@ -63,6 +63,28 @@ def parts_of(space: Space, data: Data) -> tuple[tuple[str, ...], tuple[tuple[str
             "--label for the class, and directions --by principal for the rest."
         )
     return ("class",), (tuple(map(str, data.classes)),), data.labels[:, None]
+
+
+def part_in(name: str, names: Sequence[str]) -> int:
+    """The part's place among all.  Raises UserError."""
+    if name not in names:
+        raise UserError(f'There is no part "{name}"; there are {", ".join(names)}.{nearest(name, names)}')
+    return list(names).index(name)
+
+
+def wish_in(text: str, names: Sequence[str], values: Sequence[Sequence[str]]) -> tuple[int, int | None]:
+    """The part and the value that "hat=crown" names, as places among all; None for the value where "hat" stands alone.
+
+    Raises UserError for what isn't there.
+    """
+    name, _, value = (word.strip() for word in text.partition("="))
+    part = part_in(name, names)
+    if not value:
+        return part, None
+    if value not in values[part]:
+        known = [f"{name}={each}" for each in values[part]]
+        raise UserError(f'"{value}" is no {name}; give one of {", ".join(known)}.{nearest(f"{name}={value}", known)}')
+    return part, list(values[part]).index(value)
 
 
 def _taught(space: Space, data: Data, table: np.ndarray, counts: list[int], number: int) -> Recogniser:

@@ -11,6 +11,7 @@ from elegan.errors import UserError
 from elegan.latent import Directions, closed_form_directions, principal_directions, steer
 from elegan.pictures import contact_sheet
 from elegan.verbs.editing.named import SAMPLES_SEED, named_directions, scaled_to
+from elegan.verbs.editing.recognising import parts_of, wish_in
 from elegan.verbs.editing.space import Layers, Points, Sources, Space, joined, sources_in
 
 By = Literal["closed-form", "principal", "labels"]
@@ -89,10 +90,14 @@ def unnamed(space: Space, by: By, layers: Sequence[int], count: int) -> tuple[Di
 
 def named(space: Space, part: str | None, keep: str | None) -> tuple[Directions, dict[str, Any]]:
     """Directions that change the parts wished for, and how well they are known."""
+    asked, keeping = ([] if text is None else text.split(",") for text in (part, keep if keep != "none" else None))
+    names, values, _ = parts_of(space, space.run.open_data())
+    for wish in (*asked, *keeping):
+        wish_in(wish, names, values)
     known = named_directions(space)
-    wishes = list(dict.fromkeys(known.parts)) if part is None else part.split(",")
+    wishes = asked or list(dict.fromkeys(known.parts))
     indices = [index for wish in wishes for index in known.indices(wish)]
     vectors = scaled_to(space, torch.stack([known.direction(index, keep) for index in indices]))
-    names = tuple(f"{known.parts[index]}: {known.values[index]}" for index in indices)
-    accuracies = {name: round(known.accuracies[index], 4) for name, index in zip(names, indices, strict=True)}
-    return Directions(vectors, names), {"accuracies": accuracies, "recognised": known.recognised}
+    titles = tuple(f"{known.parts[index]}: {known.values[index]}" for index in indices)
+    accuracies = {title: round(known.accuracies[index], 4) for title, index in zip(titles, indices, strict=True)}
+    return Directions(vectors, titles), {"accuracies": accuracies, "recognised": known.recognised}
