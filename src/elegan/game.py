@@ -219,7 +219,7 @@ class Config:
 HELD_EVERY = 8
 """Steps between two looks at held-out items, by games that want any."""
 MAY_BE_0 = {"halvings", "levels", "ema", "warm_up", "group", "maxout", "minibatch"}
-"""Whole numbers of a Config for which 0 means none; all others count something that must be there."""
+"""Whole numbers of a Config that may be 0; all others count something that must be there."""
 
 
 class Game(nn.Module):
