@@ -465,11 +465,12 @@ def test_data_that_a_model_cannot_learn_from_are_refused(tmp_path, model, option
         ("pix2pix", {"levels": 4}, "levels is 4, and images of 8 pixels can be halved 3 times"),
         ("pix2pix", {"levels": 10**6}, "levels is 1000000"),
         ("pix2pix", {"patch_layers": 3}, "patch_layers is 3"),
+        ("pix2pix", {"adversarial": 0.0, "augment_gap": 0.3}, "Without a discriminator nothing says how much"),
         ("cyclegan", {"patch": 8}, "patch is 8 and halvings is 0, which leaves less than 2 places a side"),
         ("cut", {"halvings": 40}, "patch is 2 and halvings is 40"),
     ],
 )
-def test_networks_that_images_are_too_small_for_are_refused(tmp_path, model, settings, said):
+def test_networks_that_cannot_be_are_refused(tmp_path, model, settings, said):
     pair = "edges" if model == "pix2pix" else None
     data = "digits" if model == "pix2pix" else "digits-styles"
     with pytest.raises(UserError, match=said):

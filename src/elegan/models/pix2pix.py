@@ -90,6 +90,8 @@ class Pix2Pix(Game):
                 "pix2pix learns from pairs, and not every name in trainA has its fellow in trainB (elegan data check "
                 "says which); name both sides alike, or take cyclegan, which needs no pairs."
             )
+        if config.augment_gap and not config.adversarial:
+            return "Without a discriminator nothing says how much to augment; leave --augment-gap out."
         longer = max(spec.image[1:])
         most = (longer - 1).bit_length()
         if config.levels and config.levels > most:
