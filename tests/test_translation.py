@@ -660,7 +660,10 @@ def test_files_that_keep_their_format_have_the_first_choice_of_names(drawings, t
         Image.new("L", (16, 16)).save(tmp_path / name)
     done = elegan.apply(drawings, tmp_path, out=tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").glob("*.*g*")} == {"p.png", "p.bmp.png", "p.gif.png"}
-    assert done["n"] == len(done["files"]) == 3
+    assert done["n"] == 3
+    given = [tmp_path / "p.gif", tmp_path / "p.png", tmp_path / "p.bmp"]
+    done = elegan.apply(drawings, given, out=tmp_path / "again")
+    assert done["files"] == [str(tmp_path / "again" / name) for name in ("p.gif.png", "p.png", "p.bmp.png")]
 
 
 def test_originals_are_never_overwritten(drawings, tmp_path):

@@ -11,8 +11,6 @@ from elegan.errors import UserError
 
 KEPT = (".png", ".webp", ".jpg", ".jpeg")
 """Formats that results keep; those of others become .png."""
-
-
 Name = str | PathLike[str]
 WANTED = "name image files, or folders of them"
 
@@ -36,22 +34,23 @@ def images_of(inputs: Sequence[Name | Iterable[Name]]) -> list[tuple[Path, str]]
 
 
 def inputs_of(inputs: Sequence[Name | Iterable[Name]], out: Path) -> list[Input]:
-    """The images that were named, as ``images_of`` finds them, with results of the same names.
+    """The images that were named, in their order, as ``images_of`` finds them, with results of the same names.
 
     Raises UserError for two images whose results would have one name, and for a result that would take the place of an
     image.
     """
     taken: dict[str, Path] = {}
+    targets: dict[tuple[Path, str], str] = {}
     found = dict.fromkeys(images_of(inputs))
     for path, name in sorted(found, key=lambda pair: not _is_kept(pair[1])):
         target = _target(name, taken)
         if target in taken:
             raise UserError(f"{taken[target]} and {path} would both become {target}; give them to two commands.")
-        taken[target] = path
+        taken[target], targets[path, name] = path, target
     results = {(out / target).resolve() for target in taken}
     if lost := next((path for path in taken.values() if path.resolve() in results), None):
         raise UserError(f"--out {out} would overwrite {lost}; give another folder.")
-    return [Input(path, target) for target, path in taken.items()]
+    return [Input(path, targets[path, name]) for path, name in found]
 
 
 def _names(given: Name | Iterable[Name]) -> Iterable[Name]:
